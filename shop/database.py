@@ -1,0 +1,211 @@
+"""Engine, schema, transactions. SQLite by default, PostgreSQL by URL: one schema, one set of queries.
+
+Alembic's migrations (`migrations/`) build what the tables here describe; `make check` compares the two. The
+full-text index is each database's own, so it is made by the migration alone and queried in catalogue/search.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy.engine import Connection, Engine, make_url
+
+from shop.settings import PROJECT
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# One run of an import that changed the catalogue. `digest` is the file's SHA-256: the same file is not read again.
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("finished_at", Text, nullable=False),  # UTC, ISO 8601
+)
+
+# What a listing shows is kept with the product (price range, first picture, whether anything is in stock), written by
+# the import and by each sale, so that a page of products is one query without joins.
+products = Table(
+    "products",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("title_key", Text, nullable=False),  # case-folded title, for sorting in any script
+    Column("description", Text, nullable=False),  # HTML, cleaned at import
+    Column("vendor", Text, nullable=False),
+    Column("category", Text, nullable=False),  # the standard taxonomy's path, as in the export
+    Column("type", Text, nullable=False),
+    Column("status", Text, nullable=False),  # active, draft, archived or unlisted
+    Column("published", sa.Boolean, nullable=False),
+    Column("visible", sa.Boolean, nullable=False),  # published and active: what shoppers may see
+    Column("gift_card", sa.Boolean, nullable=False),
+    Column("seo_title", Text, nullable=False),
+    Column("seo_description", Text, nullable=False),
+    Column("option_names", sa.JSON, nullable=False),  # list of 0 to 3 names
+    Column("price_min", sa.BigInteger, nullable=False),  # minor units
+    Column("price_max", sa.BigInteger, nullable=False),
+    Column("compare_at_price", sa.BigInteger),  # of the cheapest variant, when it is on sale
+    Column("variant_count", Integer, nullable=False),
+    Column("in_stock", sa.Boolean, nullable=False),
+    Column("image_src", Text),
+    Column("image_alt", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of what the import read: equal means unchanged
+    Column("import_id", Integer, nullable=False),  # the last import whose file had it
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Index("ix_products_visible_id", "visible", "id"),
+    Index("ix_products_visible_price", "visible", "price_min", "id"),
+    Index("ix_products_visible_title", "visible", "title_key", "id"),
+    Index("ix_products_import_id", "import_id"),
+)
+
+variants = Table(
+    "variants",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("item", Text, nullable=False, unique=True),
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("option_values", sa.JSON, nullable=False),  # as many as the product's option_names
+    Column("sku", Text, nullable=False),  # the merchant's label, never a key
+    Column("barcode", Text, nullable=False),
+    Column("price", sa.BigInteger, nullable=False),
+    Column("compare_at_price", sa.BigInteger),
+    Column("cost", sa.BigInteger),
+    Column("tracker", Text, nullable=False),  # "" means that the merchant counts no stock: any quantity sells
+    Column("stock", Integer, nullable=False),
+    Column("oversell", sa.Boolean, nullable=False),  # inventory policy "continue": sells past zero
+    Column("grams", Integer, nullable=False),
+    Column("weight_unit", Text, nullable=False),
+    Column("requires_shipping", sa.Boolean, nullable=False),
+    Column("taxable", sa.Boolean, nullable=False),
+    Column("tax_code", Text, nullable=False),
+    Column("fulfillment_service", Text, nullable=False),
+    Column("image_src", Text),
+    sa.CheckConstraint("stock >= 0", name="ck_variants_stock"),
+    Index("ix_variants_product_id", "product_id", "position"),
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("src", Text, nullable=False),
+    Column("alt", Text, nullable=False),
+    Index("ix_images_product_id", "product_id", "position"),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+)
+
+product_collections = Table(
+    "product_collections",
+    metadata,
+    Column("collection_id", Integer, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_product_collections_product_id", "product_id"),
+)
+
+product_tags = Table(
+    "product_tags",
+    metadata,
+    Column("tag", Text, primary_key=True),
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Index("ix_product_tags_product_id", "product_id"),
+)
+
+
+class Database:
+    """The shop's database. Reads see one consistent moment; a `writing()` block is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with, in one snapshot. Nothing done on it is kept."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # A write lock from the first statement: a transaction that reads first and writes later would
+                # otherwise fail at once, without waiting, when another writer came between.
+                connection.info["begin"] = "BEGIN IMMEDIATE"
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.info.pop("begin", None)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date, making an SQLite file and its folder where there is none yet."""
+        path = make_url(self.url).database
+        if self.engine.dialect.name == "sqlite" and path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with self.writing() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(PROJECT / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def answers(self) -> bool:
+        """True when the database is there and has the shop's tables."""
+        try:
+            with self.reading() as connection:
+                connection.execute(sa.select(products.c.id).limit(1))
+        except sa.exc.SQLAlchemyError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 20})
+
+    # Python's sqlite3 opens transactions by itself, and only before writes; here SQLAlchemy says when.
+    # Source: SQLAlchemy's documentation of pysqlite, "Serializable isolation / transactional DDL".
+    @sa.event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-16000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
+
+    return engine

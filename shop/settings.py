@@ -1,0 +1,215 @@
+"""Every SHOP_* setting: read once, typed, checked at start.
+
+The README's table documents each. A bad value raises `SettingError`, whose text is one line that names the
+setting and what it may be.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import list_currencies
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+T = TypeVar("T")
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class SettingError(ValueError):
+    """A setting has a value that the shop can't run with."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        shown = "…" if "SECRET" in name else repr(value[:80])
+        super().__init__(f"{name} is {shown}, but must be {expected}.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the shop was told, with defaults for all of it. `secret_key` never shows in a repr or a log."""
+
+    name: str = "Crumb"
+    currency: str = "USD"
+    locale: str = "en_US"
+    data: Path = PROJECT / "instance"
+    database_url: str = ""
+    secret_key: str = field(default="", repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
+    https: bool = False
+    origin: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+    users_cookie: Literal["sealed", "signed"] = "sealed"
+
+    @property
+    def images(self) -> Path:
+        """The folder of pictures that an import copied, served under `/images/`."""
+        return self.data / "images"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environ` (the process's own by default).
+
+    Makes the data folder and, where SHOP_SECRET_KEY is unset, a key in it that only its owner can read: the
+    same key at the next start, so that sealed cookies outlive a restart. Raises SettingError.
+    """
+    given = _Given(os.environ if environ is None else environ)
+    data = given.take("SHOP_DATA", Path, Settings.data)
+    fallbacks = given.take("SHOP_SECRET_KEY_FALLBACKS", _keys, Settings.secret_key_fallbacks)
+    settings = Settings(
+        name=given.take("SHOP_NAME", _name, Settings.name),
+        currency=given.take("SHOP_CURRENCY", _currency, Settings.currency),
+        locale=given.take("SHOP_LOCALE", _locale, Settings.locale),
+        data=data,
+        database_url=given.take("SHOP_DATABASE_URL", _database_url, f"sqlite:///{data / 'shop.sqlite3'}"),
+        secret_key=given.take("SHOP_SECRET_KEY", _key, "") or _kept_key(data),
+        secret_key_fallbacks=fallbacks,
+        https=given.take("SHOP_HTTPS", _flag, Settings.https),
+        origin=given.take("SHOP_ORIGIN", _origin, Settings.origin),
+        host=given.take("SHOP_HOST", _host, Settings.host),
+        port=given.take("SHOP_PORT", _port, Settings.port),
+        workers=given.take("SHOP_WORKERS", _workers, Settings.workers),
+        users_cookie=given.take("SHOP_USERS_COOKIE", _users_cookie, Settings.users_cookie),
+    )
+    given.refuse_unknown()
+    return settings
+
+
+class _Given:
+    """The environment, with what was asked of it, so that a misspelt SHOP_ setting is an error and not ignored."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._known: set[str] = set()
+
+    def take(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        self._known.add(name)
+        value = self._environ.get(name, "")
+        if value == "":
+            return default
+        try:
+            return parse(value)
+        except _Unfit as unfit:
+            raise SettingError(name, value, str(unfit)) from None
+
+    def refuse_unknown(self) -> None:
+        for name in sorted(self._environ):
+            if name.startswith("SHOP_") and name not in self._known:
+                raise SettingError(name, self._environ[name], f"one of {', '.join(sorted(self._known))}")
+
+
+class _Unfit(ValueError):
+    """Says what a value should have been."""
+
+
+def _name(text: str) -> str:
+    if not text.strip() or len(text) > 60 or not text.isprintable():
+        raise _Unfit("a name of 1 to 60 characters")
+    return text.strip()
+
+
+def _currency(text: str) -> str:
+    if text not in list_currencies():
+        raise _Unfit("an ISO 4217 code such as USD, EUR or JPY")
+    return text
+
+
+def _locale(text: str) -> str:
+    try:
+        return str(Locale.parse(text, sep="-" if "-" in text else "_"))
+    except (ValueError, UnknownLocaleError):
+        raise _Unfit("a locale such as en_US, de_DE or ru_RU") from None
+
+
+def _database_url(text: str) -> str:
+    try:
+        driver = make_url(text).drivername
+    except (ArgumentError, ValueError):
+        driver = ""
+    if driver not in ("sqlite", "postgresql+psycopg"):
+        raise _Unfit("sqlite:///path/to/file or postgresql+psycopg://user:password@host/database")
+    return text
+
+
+def _key(text: str) -> str:
+    if len(text) < 16:
+        raise _Unfit("at least 16 characters, best made by: python -c 'import secrets; print(secrets.token_hex(32))'")
+    return text
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(_key(key.strip()) for key in text.split(",") if key.strip())
+    except _Unfit:
+        raise _Unfit("earlier secret keys, separated by commas, of at least 16 characters each") from None
+
+
+def _flag(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise _Unfit("0 or 1")
+    return text == "1"
+
+
+def _origin(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        whole = f"{parts.scheme}://{parts.netloc}" == text and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        whole = False
+    if not whole or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise _Unfit("the shop's address as browsers see it, such as https://shop.example (no path, no slash)")
+    return text
+
+
+def _host(text: str) -> str:
+    if not text.isascii() or any(character.isspace() or character in "/@" for character in text):
+        raise _Unfit("an address to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return text
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, 1, 65535)
+
+
+def _workers(text: str) -> int:
+    return _whole_number(text, 1, 64)
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 6 or not least <= int(text) <= most:
+        raise _Unfit(f"a whole number from {least} to {most}")
+    return int(text)
+
+
+def _users_cookie(text: str) -> Literal["sealed", "signed"]:
+    if text == "sealed":
+        return "sealed"
+    if text == "signed":
+        return "signed"
+    raise _Unfit("sealed (encrypted) or signed (readable in devtools)")
+
+
+def _kept_key(data: Path) -> str:
+    """The key in the data folder, made there at the first start."""
+    path = data / "secret-key"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        # O_EXCL: of two processes starting at once, one makes the key and the other reads it.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SettingError(
+            "SHOP_DATA", str(data), f"a folder that the shop may write to ({error.strerror})"
+        ) from None
+    return path.read_text().strip()
