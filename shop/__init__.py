@@ -1,0 +1,37 @@
+"""Crumb: a storefront whose visitors carry their own state.
+
+`create_app` is the map of everything: settings, database, cookies, security, one blueprint per resource, error pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from shop.database import Database
+from shop.settings import PROJECT, Settings, read_settings
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What every request of one app shares: `current_app.extensions["shop"]`."""
+
+    settings: Settings
+    database: Database
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI app. Its database must be migrated: `shop serve` does that. Raises SettingError."""
+    from shop import access_log, cookies, errors, security, views
+
+    settings = settings or read_settings()
+    app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=str(PROJECT / "static"))
+    app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
+    app.extensions["shop"] = Shop(settings, Database(settings.database_url))
+    access_log.init_app(app)
+    security.init_app(app, settings)
+    cookies.init_app(app, settings)
+    views.init_app(app)
+    errors.init_app(app)
+    return app

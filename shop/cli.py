@@ -1,0 +1,148 @@
+"""The `shop` command: reads arguments, calls the shop, shows the answer.
+
+What a person can put right (a setting, a file, a busy port) is one line on stderr and exit code 1; a wrong
+command line is exit code 2. A traceback means that the shop itself has a bug.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from alembic.util import CommandError
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import DBAPIError
+
+from shop import server
+from shop.catalogue.importing import import_file
+from shop.catalogue.shopify import CatalogueError
+from shop.database import Database
+from shop.settings import SettingError, Settings, read_settings
+
+INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+
+FILE = click.Path(path_type=Path)
+
+
+def main() -> None:
+    """Run the command and exit."""
+    try:
+        code = shop(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (SettingError, CatalogueError, OSError, DBAPIError, CommandError, ModuleNotFoundError) as error:
+        message = _explain(error)
+        if message is None:
+            raise
+        click.echo(message, err=True)
+        code = 1
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> str | None:
+    """One line about what a person can put right; None when they can't."""
+    if isinstance(error, ModuleNotFoundError):
+        if error.name == "psycopg":
+            return "SHOP_DATABASE_URL names PostgreSQL, whose driver is missing: pip install -e '.[postgres]'"
+        return None
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, DBAPIError):
+        return f"The database says: {_first_line(error.orig)}"
+    return _first_line(error)
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crumb", message="Crumb %(version)s")
+def shop() -> None:
+    """Crumb: a storefront whose visitors carry their own state.
+
+    Settings are environment variables that start with SHOP_; the README lists them.
+    """
+
+
+@shop.command()
+@click.option(
+    "--catalogue",
+    metavar="FILE",
+    type=FILE,
+    help="Sell what this product export holds, in a database of its own.",
+)
+def serve(catalogue: Path | None) -> None:
+    """Serve the shop until Ctrl-C or SIGTERM.
+
+    It listens on SHOP_HOST and SHOP_PORT (127.0.0.1 and 8000). Requests in flight are finished before it
+    stops; a second Ctrl-C doesn't wait for them. A catalogue that is still empty gets the demo's products.
+
+    With --catalogue, a CSV product export is read into a database under the data folder that only this file
+    uses, and read again when the file changes. Where SHOP_DATABASE_URL is set, that database is used instead,
+    and products there that the file doesn't have are no longer shown.
+    """
+    server.serve(read_settings(), catalogue, _progress_bar)
+
+
+@shop.command("import")
+@click.argument("file", type=FILE)
+@click.option("--replace", is_flag=True, help="Stop showing the products that FILE doesn't have.")
+@click.option("--skip-bad-rows", is_flag=True, help="Import the rest, and list what was left out.")
+def import_(file: Path, replace: bool, skip_bad_rows: bool) -> None:
+    """Read a product export (CSV) into the catalogue.
+
+    Products are known by their handle: new ones are added, known ones updated. A row that can't be read stops
+    the import and nothing changes, unless --skip-bad-rows. Importing the same file twice changes nothing.
+    """
+    settings = read_settings()
+    with _database(settings) as database, _progress_bar(file) as progress:
+        report = import_file(
+            database, file, settings, replace=replace, skip_bad_rows=skip_bad_rows, progress=progress
+        )
+    click.echo(report)
+
+
+@shop.command()
+def demo() -> None:
+    """Load the demo catalogue, beside what is there already."""
+    settings = read_settings()
+    with _database(settings) as database:
+        report = server.load_demo(database, settings, _progress_bar)
+    click.echo(report)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    """The shop's database, with its schema up to date."""
+    database = Database(settings.database_url)
+    try:
+        database.migrate()
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _progress_bar(path: Path) -> Iterator[server.Progress | None]:
+    """A bar on stderr while `path` is read, when a person is watching; it is gone when the reading is done."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("Reading {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(path.name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,67 @@
+"""Error pages: what the domain and HTTP refuse, said in a sentence, with a way on.
+
+The domain raises in its own words; here each becomes a status and a page, or for htmx a message in the page.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import hypermedia
+from shop.cart import CartError
+from shop.cookies import OverBudget
+from shop.hypermedia import Message
+
+log = logging.getLogger("shop")
+
+_TITLES = {
+    400: "That link doesn't work",
+    403: "That form came from somewhere else",
+    404: "Nothing here",
+    405: "That page doesn't take this",
+    413: "That was too much",
+    422: "That didn't work",
+}
+
+
+class BadQuery(Exception):
+    """A part of the query string that nothing here understands. `str()` says what it may be."""
+
+    def __init__(self, field: str, value: str, expected: str) -> None:
+        super().__init__(f"“{field}” is “{value[:40]}”, but must be {expected}.")
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(CartError, lambda error: _answer(422, str(error)))
+    app.register_error_handler(OverBudget, lambda error: _answer(422, str(error)))
+    app.register_error_handler(BadQuery, lambda error: _answer(400, str(error)))
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http_error(error: HTTPException) -> BaseResponse:
+    status = error.code or 500
+    if status < 400:  # a redirect that routing raised
+        return error.get_response()
+    answer = _answer(status, error.description or "")
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url_rule, exc_info=error)
+    # The template asks the database for nothing: it may be what failed.
+    return make_response(render_template("pages/500.html"), 500)
+
+
+def _answer(status: int, text: str) -> Response:
+    if hypermedia.wants_fragments():
+        return hypermedia.fragments(message=Message(text, "bad"), status=status)
+    title = _TITLES.get(status, "That didn't work")
+    return make_response(render_template("pages/error.html", status=status, title=title, text=text), status)

@@ -1,0 +1,92 @@
+"""The only module that knows htmx: who is asking, and how to answer with fragments.
+
+One route answers both kinds of visitor. htmx gets the fragments that changed, each wrapped in an `<hx-partial>` that
+names its place in the page; a plain form gets a 303 to a whole page.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import cookies
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way on, inside a message."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """What changed, for eyes and screen readers alike. `undo` is a cart as JSON that one button brings back."""
+
+    text: str
+    tone: str = "good"  # or "warning", "bad"
+    undo: str | None = None
+    link: Link | None = None
+
+
+@dataclass(frozen=True)
+class Partial:
+    """A fragment and where it goes: `target` is an element's id, `swap` one of htmx's ways to put it there.
+
+    Without a template it is `context["text"]`, or nothing.
+    """
+
+    target: str
+    template: str | None
+    swap: str = "outerHTML"
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+def wants_fragments() -> bool:
+    """True when htmx will swap the answer into the page on screen.
+
+    A history restore, and a request that selects from a page, ask for a full one.
+    Source: htmx 4 reference, request headers.
+    """
+    return request.headers.get("HX-Request-Type") == "partial"
+
+
+def page_on_screen() -> str:
+    """The path of the page that htmx is on; empty when it doesn't say."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", "")).path
+    except ValueError:
+        return ""
+
+
+def fragments(*partials: Partial, message: Message | None = None, status: int = 200) -> Response:
+    """The answer to htmx: the fragments that changed, and what to announce."""
+    body = render_template("fragments/reply.html", partials=partials, message=message)
+    return make_response(body, status)
+
+
+def changed(*partials: Partial, message: Message, page: str) -> BaseResponse:
+    """Answer a change: fragments and the message for htmx; else a 303 to `page`, which shows the message once."""
+    if wants_fragments():
+        return fragments(*partials, message=message)
+    cookies.tell(message.text, message.tone)
+    return redirect(page, 303)
+
+
+def dom_id(text: str) -> str:
+    """`text` as the tail of an element's id that needs no escaping in a selector; different for different texts."""
+    return re.sub(r"[^A-Za-z0-9-]", lambda match: f"_{ord(match[0]):x}_", text)
+
+
+def vary(answer: Response) -> Response:
+    """Tell caches that htmx and a plain visit get different answers, and that the visitor's cart is in the page."""
+    if answer.mimetype == "text/html":
+        answer.vary.update(("HX-Request-Type", "Cookie"))
+        answer.headers.setdefault("Cache-Control", "private, no-cache")
+    return answer

@@ -1,0 +1,72 @@
+"""Security without a session: where a form came from, and what a page may load.
+
+An unsafe request passes when the browser says that it comes from this shop's own pages. SameSite cookies alone would
+do harm: a cross-site POST arrives without the cart, and its answer would overwrite it.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import Forbidden
+
+from shop.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class ForeignForm(Forbidden):
+    description = (
+        "This form was not sent from one of this shop's own pages, so nothing was changed. "
+        "Open the shop in this browser and try again from there."
+    )
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    headers = _headers(settings)
+
+    @app.before_request
+    def refuse_foreign_forms() -> None:
+        if request.method not in SAFE_METHODS and not _is_ours(settings):
+            raise ForeignForm()
+
+    @app.after_request
+    def protect(answer: Response) -> Response:
+        for name, value in headers.items():
+            answer.headers.setdefault(name, value)
+        return answer
+
+
+def own_origin(settings: Settings) -> str:
+    """This shop's origin as browsers see it: SHOP_ORIGIN, else the address of this request."""
+    return settings.origin or f"{'https' if settings.https else request.scheme}://{request.host}"
+
+
+def _is_ours(settings: Settings) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin") == own_origin(settings)
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    # Catalogues name pictures on any host; everything else is the shop's own.
+    pictures = "'self' data: https:" + ("" if settings.https else " http:")
+    policy = {
+        "default-src": "'self'",
+        "img-src": pictures,
+        "object-src": "'none'",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    headers = {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        # With no-referrer, browsers send form posts with "Origin: null".
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    }
+    if settings.https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers

@@ -1,0 +1,266 @@
+"""Serving the shop: the catalogue it opens with, and granian's worker processes.
+
+The main process opens no port itself: on Linux each worker listens for itself and the kernel shares visitors out
+among them. It watches the workers, replaces one that died, and stops them all together.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from shop import create_app
+from shop.catalogue.importing import import_file
+from shop.database import Database, imports, products
+from shop.settings import Settings
+
+DEMO_CATALOGUE = Path(__file__).parent / "demo" / "catalogue.csv"
+
+# A stop waits this long for requests in flight. Docker and most supervisors kill 10 seconds after they asked.
+SECONDS_TO_FINISH = 8
+
+# Told (bytes read, bytes in all) while a file is read.
+Progress = Callable[[int, int], None]
+# Shows the reading of the named file, and gives what it wants to be told; None when nobody is looking.
+Showing = Callable[[Path], AbstractContextManager[Progress | None]]
+
+
+class CannotListen(OSError):
+    """The shop's address is taken, not this machine's, or not allowed."""
+
+
+def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
+    """Serve the shop until a signal stops it.
+
+    With `catalogue`, that export is what it sells; without, what was imported before, or the demo catalogue if
+    nothing was. Raises CannotListen, and whatever the import and the database raise.
+    """
+    address = _free_address(settings.host, settings.port)
+    if catalogue is not None:
+        settings = _with_database_of(settings, catalogue)
+    count = _open_catalogue(settings, catalogue, showing)
+
+    listening = f"http://{_in_url(settings.host)}:{settings.port}"
+    _Server(address, settings, f"{settings.name}: {_products(count)} on {listening} (Ctrl-C stops)").run()
+
+
+def load_demo(database: Database, settings: Settings, showing: Showing) -> object:
+    """Import the demo catalogue; the report says what changed."""
+    return _import(database, DEMO_CATALOGUE, settings, showing)
+
+
+def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing) -> int:
+    """Bring the database up to date and see that there is something to sell. How many products it shows."""
+    database = Database(settings.database_url)
+    try:
+        # First: a file that can't be read should leave no database behind.
+        digest = _digest(catalogue) if catalogue else ""
+        database.migrate()
+        if catalogue and digest != _last_import(database):
+            click.echo(_import(database, catalogue, settings, showing, replace=True))
+        elif not catalogue and _is_empty(database):
+            load_demo(database, settings, showing)
+        with database.reading() as connection:
+            shown = sa.select(sa.func.count()).select_from(products).where(products.c.visible)
+            return connection.execute(shown).scalar_one()
+    finally:
+        database.close()
+
+
+def _import(database: Database, path: Path, settings: Settings, showing: Showing, *, replace: bool = False) -> object:
+    with showing(path) as progress:
+        return import_file(database, path, settings, replace=replace, progress=progress)
+
+
+def _with_database_of(settings: Settings, catalogue: Path) -> Settings:
+    """The settings with a database of the catalogue's own, so that trying one out leaves the shop's alone.
+
+    The currency is part of its name, since prices are kept in minor units. A SHOP_DATABASE_URL that was set
+    wins: then the file's products are shown there, and no others.
+    """
+    if os.environ.get("SHOP_DATABASE_URL"):
+        return settings
+    path = catalogue.resolve()
+    key = hashlib.sha256(f"{path}\n{settings.currency}".encode()).hexdigest()[:10]
+    return replace(settings, database_url=f"sqlite:///{settings.data / 'catalogues' / f'{path.stem}-{key}.sqlite3'}")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _last_import(database: Database) -> str | None:
+    """The digest of the file that was imported last."""
+    with database.reading() as connection:
+        return connection.execute(
+            sa.select(imports.c.digest).order_by(imports.c.id.desc()).limit(1)
+        ).scalar_one_or_none()
+
+
+def _is_empty(database: Database) -> bool:
+    with database.reading() as connection:
+        return connection.execute(sa.select(products.c.id).limit(1)).first() is None
+
+
+def _products(count: int) -> str:
+    return "1 product" if count == 1 else f"{count:,} products"
+
+
+def _free_address(host: str, port: int) -> str:
+    """The IP address that `host` means, with `port` free on it. Raises CannotListen.
+
+    Granian's workers share the port with whoever else wants to, so a second shop on it would start, and
+    silently take some of the first one's visitors.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError):
+        raise CannotListen(f"SHOP_HOST is {host!r}, which is no address of this machine.") from None
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise CannotListen(_why_not(host, port, error)) from None
+    return str(address[0])
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else port - 1
+        return f"Port {port} on {host} is in use. Choose another with SHOP_PORT={other}."
+    if error.errno == errno.EACCES:
+        return f"Port {port} on {host} is not allowed to this user. Choose one from 1024 up, such as SHOP_PORT=8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"SHOP_HOST is {host!r}, which is no address of this machine."
+    return f"Port {port} on {host} can't be listened on: {error.strerror}."
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+# Only `_obey` takes these, in both kinds of process: everywhere else they are held, so that none is lost.
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+class _Server(MPServer):
+    """Granian, with stops that leave nothing behind whenever they come.
+
+    Its own way has gaps, each seen in a test. A worker that was just forked still has the main process's signal
+    handlers, so that a SIGTERM is lost and the stop waits for ever. Python's handlers run between two steps of the
+    main thread, so one that comes as that thread falls asleep is lost too. A terminal's Ctrl-C reaches the workers
+    as well, which then look as if they had died. And workers outlive a main process that is killed.
+    """
+
+    def __init__(self, address: str, settings: Settings, greeting: str) -> None:
+        super().__init__(
+            target="shop",
+            address=address,
+            port=settings.port,
+            interface=Interfaces.WSGI,
+            workers=settings.workers,
+            # Measured: pages are Python's work, and more threads in one process only take turns at it.
+            blocking_threads=1,
+            # Connections that one worker holds at once, idle ones included: browsers keep up to six open each.
+            backpressure=512,
+            # The other mode's stop can miss the end of its own work (a wait on a condition without a look first).
+            runtime_mode=RuntimeModes.st,
+            http=HTTPModes.http1,
+            # Request heads up to 64 KB. Our cookies stay within 6,000 bytes, but other software on the same
+            # host name may add to them.
+            http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=64 * 1024),
+            websockets=False,
+            log_level=LogLevels.error,
+            log_access=False,  # the app logs requests
+            respawn_failed_workers=True,
+            respawn_interval=0,
+            workers_kill_timeout=SECONDS_TO_FINISH,
+        )
+        self._settings = settings
+        self._greeting = greeting
+        self._killed = False
+
+    def run(self) -> None:
+        """Serve until a signal. Raises KeyboardInterrupt when a second Ctrl-C had to kill."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self.serve(spawn_target=_work, target_loader=partial(create_app, self._settings), wrap_loader=False)
+        if self._killed:
+            raise KeyboardInterrupt
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        # A shop whose terminal was closed stops, unless it was started with nohup.
+        ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+        threading.Thread(target=_obey, args=(_SIGNALS - ignored, self._stop), daemon=True).start()
+        self._greet()
+
+    def _stop(self, signum: int) -> None:
+        if self.interrupt_signal and signum == signal.SIGINT:
+            self._killed = True
+            for worker in self.wrks:
+                worker.kill()  # type: ignore[no-untyped-call]
+        self.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    def _greet(self) -> None:
+        """Say that the shop is open, once it is."""
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_addr, self.bind_addr)  # noqa: S104
+        while not self.main_loop_interrupt.wait(0.02):
+            try:
+                socket.create_connection((here, self.bind_port), timeout=1).close()
+            except OSError:
+                continue
+            click.echo(self._greeting)
+            return
+
+
+def _obey(signals: set[signal.Signals], stop: Callable[[int], None]) -> None:
+    while True:
+        stop(signal.sigwait(signals))
+
+
+def _work(*args: Any) -> None:
+    """A worker's life. It stops when the main process says so with SIGTERM, or is gone."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the main process's handler, inherited
+    threading.Thread(target=_obey, args=({signal.SIGTERM}, _stop_working), daemon=True).start()
+    threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
+    MPServer._spawn_wsgi_worker(*args)
+
+
+def _stop_working(signum: int) -> None:
+    """Finish what is in flight, then end. Granian's handler, which says so, is there before the first request."""
+    handler = signal.getsignal(signum)
+    if callable(handler):
+        handler(signum, None)
+    else:
+        os._exit(0)
+
+
+def _stop_with_the_main_process() -> None:
+    main = multiprocessing.parent_process()
+    if main is None:
+        return
+    main.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS_TO_FINISH)
+    os.kill(os.getpid(), signal.SIGKILL)

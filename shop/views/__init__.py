@@ -1,0 +1,23 @@
+"""One blueprint per resource, and what their templates share.
+
+A view finds things, asks the domain to act, and answers.
+"""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from shop import hypermedia
+from shop.views import cart, cart_items, collections, health, home, images, products, search, shared
+
+
+def init_app(app: Flask) -> None:
+    for module in (home, products, collections, search, cart, cart_items, images, health):
+        app.register_blueprint(module.bp)
+    app.after_request(hypermedia.vary)
+    app.teardown_appcontext(shared.disconnect)
+    app.template_filter("money")(shared.money)
+    app.template_filter("dom_id")(hypermedia.dom_id)
+    app.context_processor(shared.context)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True

@@ -1,0 +1,95 @@
+// What htmx leaves to the page: requests one after another across tabs, words for failures, a cart that is up to
+// date after Back, and a focus that is never lost. Everything works without this file, only slower.
+(() => {
+  "use strict";
+
+  const messages = () => document.getElementById("messages");
+
+  // Each answer writes the cookie that the next request must carry. htmx queues within a page; between tabs only a
+  // lock can. keepalive: leaving the page must not lose an add.
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    if (ctx.request.method === "GET") return;
+    ctx.request.keepalive = true;
+    if (!navigator.locks) return;
+    ctx.fetch = (url, request) => navigator.locks.request("cookies", () => fetch(url, request));
+  });
+
+  // The next page must show the changes under way, so a link or a plain form waits for them. A second try doesn't.
+  let underWay = 0;
+  let onward = null;
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => ctx.request.method !== "GET" && underWay++);
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx.request.method === "GET" || --underWay) return;
+    onward?.();
+    onward = null;
+  });
+  const wait = (event, go) => {
+    if (!underWay || onward || event.defaultPrevented) return;
+    event.preventDefault();
+    onward = go;
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]:not([target])");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait(event, () => link.click());
+  });
+  document.addEventListener("submit", (event) => wait(event, () => event.target.requestSubmit(event.submitter)));
+
+  // Offline, and an error of the server: say so, and leave the page, its address and an offer to undo as they were.
+  const say = (id) => {
+    for (const message of [...messages().children]) if (!message.querySelector("#undo")) message.remove();
+    messages().prepend(document.getElementById(id).content.cloneNode(true));
+  };
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx && !ctx.quiet && say("offline-message"));
+  document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.response.status >= 500 && !ctx.quiet) say("failure-message");
+  });
+  document.addEventListener("htmx:before:history:update", (event) => {
+    if (event.detail.response?.status >= 400) event.preventDefault();
+  });
+
+  // A part of a page was asked for, and that page is gone: its error page says what to do.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx } = event.detail;
+    if (!ctx.select || ctx.response.status < 400 || ctx.response.status >= 500) return;
+    event.preventDefault();
+    location.assign(ctx.request.action);
+  });
+
+  // A page from the back-forward cache, or in a tab that was hidden, may show an old cart.
+  const refresh = () => htmx.ajax("GET", "/cart", { target: "#messages", swap: "none", quiet: true });
+  addEventListener("pageshow", (event) => event.persisted && refresh());
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
+
+  // What is being typed stays when an answer comes, unless it is what that request asked for: the field is not swapped.
+  const typed = () => document.activeElement instanceof HTMLInputElement ? document.activeElement.value : null;
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => { ctx.typed = typed(); });
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
+    const field = document.activeElement;
+    const asked = ctx.typed ?? field.defaultValue;
+    if (typed() === null || (ctx.quiet ? field.defaultValue : asked) === field.value) return;
+    tasks.splice(0, tasks.length, ...tasks.filter((task) => !task.target?.contains(field)));
+  });
+
+  // When the focused button goes away with its line or its message, the focus goes to the cart.
+  let focused = false;
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement !== document.body; });
+  document.addEventListener("htmx:after:swap", () => {
+    if (!focused || document.activeElement !== document.body) return;
+    (document.getElementById("cart") ?? document.getElementById("main")).focus({ preventScroll: true });
+  });
+
+  // A field's error belongs to what was typed before.
+  document.addEventListener("input", ({ target }) => {
+    const error = document.getElementById(target.getAttribute("aria-describedby"));
+    if (error?.classList.contains("field-error")) error.textContent = "";
+    target.removeAttribute("aria-invalid");
+  });
+
+  // A picture that can't be loaded gives way to the tile behind it.
+  const hideBroken = (picture) => picture.classList.add("picture-broken");
+  document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && hideBroken(target), true);
+  for (const picture of document.images) if (picture.complete && !picture.naturalWidth) hideBroken(picture);
+
+  // The link to a shared cart is there to be copied.
+  document.addEventListener("focusin", ({ target }) => target.id === "share-link" && target.select());
+})();
