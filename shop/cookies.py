@@ -165,7 +165,7 @@ def told() -> list[tuple[str, str]]:
     messages = get_flashed_messages(with_categories=True)
     if messages:
         g.told = True
-    return [(tone, text) for tone, text in messages]
+    return [(message[0], message[1]) for message in messages]
 
 
 # Any cookie

@@ -23,13 +23,14 @@
     onward?.();
     onward = null;
   });
+  addEventListener("pagehide", () => { onward = null; });
   const wait = (event, go) => {
     if (!underWay || onward || event.defaultPrevented) return;
     event.preventDefault();
     onward = go;
   };
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href]:not([target])");
+    const link = event.target.closest("a[href]:not([target], [href^='#'])");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait(event, () => link.click());
   });
   document.addEventListener("submit", (event) => wait(event, () => event.target.requestSubmit(event.submitter)));
@@ -60,14 +61,19 @@
   addEventListener("pageshow", (event) => event.persisted && refresh());
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
 
-  // What is being typed stays when an answer comes, unless it is what that request asked for: the field is not swapped.
-  const typed = () => document.activeElement instanceof HTMLInputElement ? document.activeElement.value : null;
-  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => { ctx.typed = typed(); });
+  // A number being typed stays when an answer comes, unless it is what that request asked for.
+  const keep = (tasks, unwanted) => tasks.splice(0, tasks.length, ...tasks.filter((task) => !unwanted(task)));
   document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
     const field = document.activeElement;
-    const asked = ctx.typed ?? field.defaultValue;
-    if (typed() === null || (ctx.quiet ? field.defaultValue : asked) === field.value) return;
-    tasks.splice(0, tasks.length, ...tasks.filter((task) => !task.target?.contains(field)));
+    if (!(field instanceof HTMLInputElement) || field.value === field.defaultValue) return;
+    if (field.form === ctx.sourceElement && ctx.request.body?.get(field.name) === field.value) return;
+    keep(tasks, ({ type, target }) => type === "partial" && target?.contains(field));
+  });
+
+  // The second click of a double click finds its line gone: it must not take away the offer to undo the first.
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
+    if (ctx.sourceElement.isConnected || !document.getElementById("undo")) return;
+    keep(tasks, ({ target }) => target === messages());
   });
 
   // When the focused button goes away with its line or its message, the focus goes to the cart.
