@@ -28,6 +28,14 @@ _TITLES = {
 }
 
 
+# For errors that routing and Werkzeug raise, whose own words are for developers.
+_TEXTS = {
+    404: "There is no page at this address. It may have moved, or the link may have been cut short.",
+    405: "This address works only from the shop's own forms. Nothing was changed.",
+    413: "What was sent is larger than anything this shop takes. Nothing was changed.",
+}
+
+
 class BadQuery(Exception):
     """A part of the query string that nothing here understands. `str()` says what it may be."""
 
@@ -47,7 +55,8 @@ def _http_error(error: HTTPException) -> BaseResponse:
     status = error.code or 500
     if status < 400:  # a redirect that routing raised
         return error.get_response()
-    answer = _answer(status, error.description or "")
+    own_words = error.description != type(error).description
+    answer = _answer(status, (error.description if own_words else _TEXTS.get(status)) or str(error.description))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
