@@ -150,9 +150,7 @@ def upgrade():
     else:
         op.create_table(
             "product_search",
-            sa.Column(
-                "rowid", sa.Integer(), sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True
-            ),
+            sa.Column("rowid", sa.Integer(), sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
             sa.Column("document", sa.dialects.postgresql.TSVECTOR(), nullable=False),
         )
         op.execute("create index ix_product_search_document on product_search using gin (document)")

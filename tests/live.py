@@ -1,0 +1,168 @@
+"""The real server, in processes of its own, for tests that need what only it has.
+
+with live_shop(tmp_path / "data", users_cookie="signed") as shop:
+    page.goto(shop.url)
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SECONDS_TO_START = 60  # a deadline for a busy machine, not an expectation
+SECONDS_TO_STOP = 30
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class LiveShop:
+    """`shop serve` on a port of its own. Its data folder outlives it, so that it can be started again."""
+
+    def __init__(self, data: Path, catalogue: Path | None, settings: dict[str, object]) -> None:
+        self.data = data
+        self.port = int(str(settings.get("port") or free_port()))
+        self._command = [sys.executable, "-m", "shop", "serve"]
+        if catalogue:
+            self._command += ["--catalogue", str(catalogue)]
+        given = {f"SHOP_{name.upper()}": str(value) for name, value in settings.items()}
+        self._environ = shop_environ(**given | {"SHOP_DATA": str(data), "SHOP_PORT": str(self.port)})
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the shop's own, closed in `close`)
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What the processes have said so far, on stdout and stderr."""
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.process = subprocess.Popen(
+            self._command,
+            cwd=PROJECT,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,  # a process group of its own, by which its workers are found
+        )
+        wait_until(lambda: self._ended() or self._answers(), SECONDS_TO_START, "an answer from the shop")
+        if self.process.returncode is not None:
+            raise AssertionError(f"The shop ended with {self.process.returncode}: {self.log}")
+
+    def stop(self, signum: int = signal.SIGTERM) -> int:
+        """Ask it to stop, as a supervisor would, and wait until all of it has. The exit code."""
+        if not self._ended():
+            self.process.send_signal(signum)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it has ended by itself. The exit code."""
+        code = self.process.wait(SECONDS_TO_STOP)
+        assert not self.processes(), f"The shop left processes behind: {self.processes()}"
+        return code
+
+    def kill(self) -> None:
+        """End all of it at once, as a power cut would."""
+        if self.processes():
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        wait_until(lambda: not self.processes(), SECONDS_TO_STOP, "the workers' end")
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def processes(self) -> list[int]:
+        """The ids of its processes that live."""
+        return [pid for pid, group in _living() if group == self.process.pid]
+
+    def close(self) -> None:
+        try:
+            if not self._ended() or self.processes():
+                self.stop()
+        finally:
+            self.kill()
+            self._log.close()
+
+    def _ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@contextmanager
+def live_shop(data: Path, *, catalogue: Path | None = None, **settings: object) -> Iterator[LiveShop]:
+    """A running shop with `data` as its data folder; `name="Tea"` sets SHOP_NAME. Nothing of it is left after."""
+    shop = LiveShop(data, catalogue, settings)
+    try:
+        yield shop
+    finally:
+        shop.close()
+
+
+def run_shop(*arguments: object, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the `shop` command to its end: `run_shop("import", path, SHOP_DATA=...)`."""
+    return subprocess.run(
+        [sys.executable, "-m", "shop", *map(str, arguments)],
+        cwd=PROJECT,
+        env=shop_environ(**environ),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_TO_START,
+    )
+
+
+def shop_environ(**shop: str) -> dict[str, str]:
+    """This process's environment with no other settings of the shop than these."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")} | shop
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition, seconds: float, what: str) -> None:
+    """Return when `condition()` is true, or fail when it still isn't after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"Waited {seconds} seconds for {what}"
+        time.sleep(0.02)  # between two looks
+
+
+def _living() -> Iterator[tuple[int, int]]:
+    """The id and process group of each process that isn't a zombie."""
+    if Path("/proc/self/stat").exists():  # Linux, where a slim system may lack `ps`
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                state, _, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+                if state not in "ZX":
+                    yield int(stat.parent.name), int(group)
+        return
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+    for line in listing.stdout.splitlines():
+        pid, group, state = line.split()[:3]
+        if not state.startswith("Z"):
+            yield int(pid), int(group)

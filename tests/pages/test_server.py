@@ -1,0 +1,250 @@
+"""The `shop` command and the real server, in processes of their own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.live import free_port, live_shop, run_shop, wait_until
+
+SHELF = Path(__file__).parent.parent / "shelf.csv"
+
+
+def get(shop, path: str, **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class HalfAnOrder:
+    """A form whose second half is still to be sent, while the shop waits for it."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._socket.sendall(
+            b"POST /cart-items HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8\r\n"
+            b"Expect: 100-continue\r\nConnection: close\r\n\r\n"
+        )
+        # Said when the app starts to read the form: the request is in flight.
+        assert self._socket.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        self._socket.sendall(b"item")
+
+    def finish(self) -> bytes:
+        """Send the rest. The whole answer."""
+        self._socket.sendall(b"=mug")
+        answer = b""
+        while part := self._socket.recv(65536):
+            answer += part
+        self._socket.close()
+        return answer
+
+    def give_up(self) -> None:
+        self._socket.close()
+
+
+def only_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that failed had to say, which is one line."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+# The server
+
+
+def test_a_shop_opens_with_the_demo_catalogue_and_stops_without_a_trace(tmp_path):
+    with live_shop(tmp_path) as shop:
+        wait_until(lambda: "Ctrl-C stops" in shop.log, 30, "the greeting")
+        assert f" products on {shop.url} (Ctrl-C stops)" in shop.log
+        assert get(shop, "/products")[0] == 200
+
+        assert shop.stop() == 0
+        assert not listens(shop.port)
+
+
+def test_ctrl_c_stops_the_shop_as_well(tmp_path):
+    with live_shop(tmp_path) as shop:
+        os.killpg(shop.process.pid, signal.SIGINT)  # a terminal tells the workers, too
+        assert shop.wait() == 0
+        assert "Unexpected" not in shop.log
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_stop_in_the_moment_of_the_first_answer_leaves_no_worker(tmp_path, attempt):
+    with live_shop(tmp_path) as shop:
+        assert shop.stop() == 0
+        assert not listens(shop.port)
+
+
+def test_a_stop_lets_a_request_in_flight_finish(tmp_path):
+    with live_shop(tmp_path) as shop:
+        order = HalfAnOrder(shop.port)
+        shop.process.terminate()
+        wait_until(lambda: not listens(shop.port), 30, "the shop to turn new visitors away")
+
+        answer = order.finish()
+        assert answer.startswith(b"HTTP/1.1 ")
+        assert b"\r\n\r\n" in answer
+        assert shop.wait() == 0
+
+
+def test_a_second_ctrl_c_waits_for_nobody(tmp_path):
+    with live_shop(tmp_path) as shop:
+        order = HalfAnOrder(shop.port)
+        shop.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not listens(shop.port), 30, "the shop to turn new visitors away")
+
+        shop.process.send_signal(signal.SIGINT)
+        assert shop.wait() == 130
+        order.give_up()
+
+
+def test_workers_stop_when_the_main_process_was_killed(tmp_path):
+    with live_shop(tmp_path) as shop:
+        shop.process.kill()
+        wait_until(lambda: not shop.processes(), 30, "the workers' end")
+        assert not listens(shop.port)
+
+
+def test_a_worker_that_died_is_replaced(tmp_path):
+    with live_shop(tmp_path, workers=1) as shop:
+        (worker,) = set(shop.processes()) - {shop.process.pid}
+        os.kill(worker, signal.SIGKILL)
+
+        wait_until(lambda: set(shop.processes()) - {shop.process.pid, worker}, 30, "another worker")
+        wait_until(lambda: listens(shop.port), 30, "the shop to be open again")
+        assert get(shop, "/health")[0] == 200
+        assert "Unexpected exit" in shop.log
+
+
+def test_a_request_with_many_cookies_passes(tmp_path):
+    with live_shop(tmp_path) as shop:
+        assert get(shop, "/health", Cookie="other=" + "x" * 8192)[0] == 200
+
+
+def test_what_was_imported_is_still_sold_after_a_restart(tmp_path):
+    with live_shop(tmp_path) as shop:
+        assert run_shop("import", SHELF, SHOP_DATA=str(tmp_path)).returncode == 0
+        assert get(shop, "/products/last-poster")[0] == 200
+        shop.restart()
+        assert get(shop, "/products/last-poster")[0] == 200
+
+
+def test_a_catalogue_is_sold_from_a_database_of_its_own_and_read_once(tmp_path):
+    with live_shop(tmp_path, catalogue=SHELF) as shop:
+        assert get(shop, "/products/last-poster")[0] == 200
+        assert not (tmp_path / "shop.sqlite3").exists()
+        read = "created"
+        assert shop.log.count(read) == 1
+
+        shop.restart()
+        assert get(shop, "/products/last-poster")[0] == 200
+        assert shop.log.count(read) == 1
+
+
+def test_a_catalogue_that_changed_is_read_again(tmp_path):
+    export = tmp_path / "export.csv"
+    export.write_bytes(SHELF.read_bytes())
+    with live_shop(tmp_path / "data", catalogue=export) as shop:
+        export.write_text("Handle,Title,Variant Price,Published,Status\nnew-mug,New mug,12.00,true,active\n")
+        shop.restart()
+        assert get(shop, "/products/new-mug")[0] == 200
+        assert get(shop, "/products/last-poster")[0] == 404
+
+
+# What can be put right is one line
+
+
+def test_a_port_in_use_is_named(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = only_line(run_shop("serve", SHOP_DATA=str(tmp_path), SHOP_PORT=str(port)))
+    assert line.startswith(f"Port {port} on 127.0.0.1 is in use. Choose another with SHOP_PORT=")
+
+
+def test_two_shops_never_share_a_port(tmp_path):
+    with live_shop(tmp_path) as shop:
+        line = only_line(run_shop("serve", SHOP_DATA=str(tmp_path), SHOP_PORT=str(shop.port)))
+        assert "is in use" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("SHOP_PORT", "abc", "SHOP_PORT is 'abc', but must be a whole number"),
+        ("SHOP_COLOUR", "red", "SHOP_COLOUR is 'red', but must be one of"),
+        ("SHOP_HOST", "192.0.2.1", "SHOP_HOST is '192.0.2.1', which is no address of this machine"),
+        ("SHOP_DATABASE_URL", "mysql://shop", "SHOP_DATABASE_URL is 'mysql://shop', but must be"),
+        ("SHOP_DATABASE_URL", "postgresql+psycopg://shop@127.0.0.1:1/shop", "The database says: "),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(tmp_path, setting, value, expected):
+    environ = {"SHOP_DATA": str(tmp_path), "SHOP_PORT": str(free_port()), setting: value}
+    assert expected in only_line(run_shop("serve", **environ))
+
+
+@pytest.mark.parametrize("command", [["import"], ["serve", "--catalogue"]], ids=["import", "serve"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, command):
+    environ = {"SHOP_DATA": str(tmp_path / "data"), "SHOP_PORT": str(free_port())}
+    missing = tmp_path / "missing.csv"
+    assert f"{missing}" in only_line(run_shop(*command, missing, **environ))
+    assert f"{tmp_path}" in only_line(run_shop(*command, tmp_path, **environ))  # a folder
+
+
+# Import and demo
+
+
+def test_an_import_says_what_it_did(tmp_path):
+    first = run_shop("import", SHELF, SHOP_DATA=str(tmp_path))
+    again = run_shop("import", SHELF, SHOP_DATA=str(tmp_path))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "\n0 created, 0 updated" not in first.stdout
+    assert "\n0 created, 0 updated" in again.stdout
+
+
+def test_a_bad_row_stops_an_import_unless_it_is_skipped(tmp_path):
+    export = tmp_path / "export.csv"
+    export.write_text(
+        "Handle,Title,Variant Price,Published,Status\ngood,Good,1.00,true,active\nbad,Bad,cheap,true,active\n"
+    )
+    assert "cheap" in only_line(run_shop("import", export, SHOP_DATA=str(tmp_path)))
+
+    skipping = run_shop("import", export, "--skip-bad-rows", SHOP_DATA=str(tmp_path))
+    assert skipping.returncode == 0
+    assert "cheap" in skipping.stdout
+    assert "1 created" in skipping.stdout
+
+
+def test_the_demo_can_be_loaded(tmp_path):
+    assert "created" in run_shop("demo", SHOP_DATA=str(tmp_path)).stdout
+
+
+def test_a_wrong_command_line_is_exit_code_2(tmp_path):
+    assert run_shop("import", SHOP_DATA=str(tmp_path)).returncode == 2
+    assert run_shop("sell", SHOP_DATA=str(tmp_path)).returncode == 2
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["import"], ["demo"]], ids=" ".join)
+def test_each_command_explains_itself(command):
+    helped = run_shop(*command, "--help")
+    assert helped.returncode == 0
+    assert helped.stdout.startswith("Usage: shop")
