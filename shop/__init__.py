@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask
 
 from shop.database import Database
+from shop.seals import Seal
 from shop.settings import PROJECT, Settings, read_settings
 
 
@@ -19,6 +20,7 @@ class Shop:
 
     settings: Settings
     database: Database
+    seals: dict[str, Seal] = field(default_factory=dict)
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -6,6 +6,7 @@ command line is exit code 2. A traceback means that the shop itself has a bug.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import DBAPIError
 
-from shop import server
+from shop import cookies, create_app, server, user_lists
 from shop.catalogue.importing import import_file
 from shop.catalogue.shopify import CatalogueError
 from shop.database import Database
@@ -32,7 +33,7 @@ FILE = click.Path(path_type=Path)
 def main() -> None:
     """Run the command and exit."""
     try:
-        code = shop(standalone_mode=False)
+        code = shop(prog_name="shop", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
@@ -123,6 +124,37 @@ def demo() -> None:
     with _database(settings) as database:
         report = server.load_demo(database, settings, _progress_bar)
     click.echo(report)
+
+
+@shop.command()
+def prune() -> None:
+    """Delete what visitors left on the server and can't come back for.
+
+    That is lists of users which outgrew their cookie, 400 days after their last change. Starting the server does
+    this as well.
+    """
+    with _database(read_settings()) as database, database.writing() as connection:
+        count = user_lists.prune(connection)
+    click.echo(f"{count} {'list' if count == 1 else 'lists'} of users deleted.")
+
+
+@shop.group()
+def cookie() -> None:
+    """Look into the shop's cookies."""
+
+
+@cookie.command()
+def decode() -> None:
+    """Print the cookie whose value stands on standard input, as JSON.
+
+    It takes the value as devtools show it, URL-decoded or not, with or without its name (cart=…). A sealed one
+    is opened with this shop's secret key.
+    """
+    try:
+        decoded = cookies.inspect(create_app(read_settings()), sys.stdin.read()).decoded
+    except cookies.Unreadable as unreadable:
+        raise click.ClickException(f"That can't be read: {unreadable}.") from None
+    click.echo(json.dumps(decoded, ensure_ascii=False, indent=2))
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote
@@ -17,9 +17,13 @@ from urllib.parse import quote, unquote
 from flask import Flask, Response, current_app, flash, g, get_flashed_messages, request, session
 from werkzeug.http import parse_cookie
 
+from shop import user_lists
 from shop.cart import Cart
 from shop.catalogue.products import MOST_OF_ONE
+from shop.database import Database
+from shop.seals import Broken, Seal
 from shop.settings import Settings
+from shop.users import User, Users
 
 # RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
 _COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
@@ -32,6 +36,7 @@ class Kind:
     """What is the same for every cookie of one name. `budget` is in bytes of name and value."""
 
     name: str
+    purpose: str  # a sentence for the visitor
     budget: int
     lives: timedelta
     full: str = "This browser has no room left for that."  # a sentence for the shopper
@@ -42,13 +47,18 @@ class Kind:
         return f"__Host-{self.name}" if _settings().https else self.name
 
 
+USERS = Kind(
+    "users", "The people registered in this browser, and their addresses.", budget=2800, lives=timedelta(days=400)
+)
 CART = Kind(
     "cart",
+    "What you put in your cart: items and quantities, and nothing about you.",
     budget=2000,
     lives=timedelta(days=30),
     full="Your cart is full: it has no room for another line. It is as it was. Remove a line to make room.",
 )
-SESSION = Kind("session", budget=600, lives=timedelta(days=400))
+SESSION = Kind("session", "Who is shopping, and messages to show once.", budget=600, lives=timedelta(days=400))
+KINDS = (CART, USERS, SESSION)
 
 
 class Unreadable(ValueError):
@@ -94,7 +104,9 @@ def keep_cart(cart: Cart) -> None:
     if list(cart.quantities.items()) == list(current_cart().quantities.items()) and not cart_problem():
         return
     value = encode(dict(cart.quantities))
-    _check_budget(CART, value)
+    # A cart that is over its budget already may still get shorter.
+    if not _fits(CART, value) and len(value) >= len(_sent(CART)):
+        raise OverBudget(CART)
     g.cart = cart, None
     _keep(CART, value if cart else "")
 
@@ -151,6 +163,166 @@ def _is_text(text: str) -> bool:
     return not any(unicodedata.category(character) in ("Cs", "Cc") for character in text)
 
 
+# The registered users
+
+
+@dataclass(frozen=True)
+class UserList:
+    """The list of users that this browser keeps, as its cookie says it.
+
+    `row` is the token of the server's row that holds a list too long for a cookie. `left` is one that held it before
+    the list fitted again: the browser's sending this shows that it has the list, so the row can go.
+    """
+
+    users: Users = field(default_factory=Users)
+    row: str | None = None
+    left: str | None = None
+    problem: str | None = None  # why the cookie can't be read, as the end of a sentence
+
+    @property
+    def moved(self) -> bool:
+        """True when the list lives on the server."""
+        return self.row is not None
+
+
+def current_user_list() -> UserList:
+    """The users list of this request: what `change_users` made of it, else what the browser sent."""
+    if "user_list" not in g:
+        g.user_list = _decoded_user_list()
+    found: UserList = g.user_list
+    return found
+
+
+def current_users() -> Users:
+    return current_user_list().users
+
+
+def users_problem() -> str | None:
+    """What is wrong with the users cookie that the browser sent, as the end of a sentence; None when it is fine.
+
+    Asked on every page, it opens the cookie only where it is at hand or somebody was chosen to shop.
+    """
+    return current_user_list().problem if "user_list" in g or "shopper" in session else None
+
+
+def change_users(change: Callable[[Users], Users]) -> UserList:
+    """Send the list that `change` makes of the current one with this answer.
+
+    A list too long for its cookie is written to a row of the database, sealed with a key that only the cookie has,
+    in the one transaction in which it was read; a list that fits again comes back. A list that couldn't be read is
+    replaced. What `change` raises leaves everything as it was.
+    """
+    before = current_user_list()
+    if before.row is None and before.left is None:
+        users = change(before.users)
+        value = _users_value(_user_list_json(users))
+        if _fits(USERS, value):
+            return _keep_user_list(UserList(users), value)
+    with _database().writing() as connection:
+        users = change(user_lists.read(connection, before.row) if before.row else before.users)
+        if before.left:
+            user_lists.delete(connection, before.left)
+        # An answer can be lost. Until the browser shows that it has the list, the row stays.
+        value = _users_value(_user_list_json(users, left=before.row))
+        if not users and before.row:
+            user_lists.delete(connection, before.row)
+            after = UserList()
+        elif _fits(USERS, value):
+            after = UserList(users, left=before.row)
+        else:
+            after = UserList(users, row=before.row or user_lists.new_token())
+            user_lists.write(connection, str(after.row), users)
+            value = _users_value({"row": after.row})
+    return _keep_user_list(after, value)
+
+
+def erase_users() -> None:
+    """Erase the list, and the server's row if it has one."""
+    user_list = current_user_list()
+    for row in filter(None, (user_list.row, user_list.left)):
+        with _database().writing() as connection:
+            user_lists.delete(connection, row)
+    _keep_user_list(UserList(), "")
+
+
+def _keep_user_list(user_list: UserList, value: str) -> UserList:
+    g.user_list = user_list
+    _keep(USERS, value if user_list.users else "")
+    return user_list
+
+
+def _decoded_user_list() -> UserList:
+    value = _sent(USERS)
+    if not value:
+        return UserList()
+    try:
+        return _user_list(_opened_users(value))
+    except Unreadable as unreadable:
+        return UserList(problem=str(unreadable))
+
+
+def _user_list(decoded: Any) -> UserList:
+    """The list that `_user_list_json` wrote. Raises Unreadable."""
+    if isinstance(decoded, dict) and set(decoded) == {"row"}:
+        with _database().reading() as connection:
+            try:
+                return UserList(user_lists.read(connection, str(decoded["row"])), row=str(decoded["row"]))
+            except user_lists.Gone:
+                raise Unreadable("the list was kept on this shop's server, which has it no more") from None
+    left = None
+    if isinstance(decoded, dict) and set(decoded) == {"users", "left"}:
+        decoded, left = decoded["users"], str(decoded["left"])
+    try:
+        return UserList(Users.from_json(decoded), left=left)
+    except ValueError:
+        raise Unreadable("it was written by a later version of this shop") from None
+
+
+def _user_list_json(users: Users, left: str | None = None) -> Any:
+    return {"users": users.to_json(), "left": left} if left else users.to_json()
+
+
+def _users_value(decoded: Any) -> str:
+    """The users cookie: sealed; or signed, when SHOP_USERS_COOKIE says so."""
+    if _settings().users_cookie == "sealed":
+        return seal(USERS.name).seal(json.dumps(decoded, ensure_ascii=False, separators=(",", ":")))
+    readable = encode(decoded)
+    return f"{readable}.{seal(USERS.name).sign(readable)}"
+
+
+def _opened_users(value: str) -> Any:
+    """The JSON in a users cookie, sealed or signed, whichever is set. Raises Unreadable."""
+    longest = USERS.budget * 2
+    try:
+        if value.lstrip()[:1] in ("[", "{") or value[:3].upper() in ("%5B", "%7B"):
+            readable, _, signature = value.rpartition(".")
+            seal(USERS.name).check(readable, signature)
+            return decode(readable, longest)
+        return decode(quote(seal(USERS.name).open(value)), longest * 3)
+    except Broken:
+        raise Unreadable("it was cut short, changed, or written by somebody else") from None
+
+
+# Who is shopping
+
+
+def shopper() -> User | None:
+    """The registered user who was chosen to shop; None for a guest."""
+    chosen = session.get("shopper")
+    if not isinstance(chosen, str):
+        return None
+    return next((user for user in current_users() if user.id == chosen), None)
+
+
+def choose_shopper(user: User | None) -> None:
+    """Shop as `user` from now on, or as a guest."""
+    session.permanent = True
+    if user is not None:
+        session["shopper"] = user.id
+    else:
+        session.pop("shopper", None)
+
+
 # One-time messages
 
 
@@ -166,6 +338,83 @@ def told() -> list[tuple[str, str]]:
     if messages:
         g.told = True
     return [(message[0], message[1]) for message in messages]
+
+
+# What a visitor may see and erase
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One of our cookies as this browser sent it. `decoded` is its JSON; None with a `problem`."""
+
+    kind: Kind
+    value: str
+    decoded: Any = None
+    problem: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of name and value, which is what browsers count."""
+        return len(self.kind.header_name) + len(self.value.encode())
+
+
+def kept() -> tuple[Kept, ...]:
+    """Our cookies in this browser."""
+    return tuple(_kept(kind) for kind in KINDS if _sent(kind))
+
+
+def foreign_names() -> tuple[str, ...]:
+    """Names of cookies on this host that are not this shop's."""
+    ours = {kind.header_name for kind in KINDS}
+    return tuple(sorted(name for name in dict(_pairs()) if name not in ours))
+
+
+def erase(name: str) -> None:
+    """Erase our cookie of that name, and what the server keeps for it. Raises KeyError for any other name."""
+    erasing: dict[str, Callable[[], object]] = {
+        CART.name: _erase_cart,
+        USERS.name: erase_users,
+        SESSION.name: session.clear,
+    }
+    erasing[name]()
+
+
+def inspect(app: Flask, text: str) -> Kept:
+    """One of our cookies from `text`: its value, or `name=value` as devtools copy it.
+
+    Raises Unreadable when it is none, saying why.
+    """
+    text = text.strip()
+    named = [kind for kind in KINDS if text.startswith((f"{kind.name}=", f"__Host-{kind.name}="))]
+    value = text.partition("=")[2] if named else text
+    problem = "it is empty"
+    for kind in named or KINDS:
+        header = "__Host-" if app.config["SESSION_COOKIE_SECURE"] else ""
+        with app.test_request_context(
+            headers={"Cookie": f"{header}{kind.name}={quote(value, safe=_COOKIE_OCTETS + '%')}"}
+        ):
+            cookie = _kept(kind)
+        if not cookie.problem and value:
+            return cookie
+        problem = cookie.problem or problem
+    raise Unreadable(problem if named else "no cookie of this shop has this value")
+
+
+def _erase_cart() -> None:
+    g.cart = Cart(), None
+    _keep(CART, "")
+
+
+def _kept(kind: Kind) -> Kept:
+    value = _sent(kind)
+    if kind is SESSION:
+        problem = None if session else "it was changed, or written by somebody else"
+        return Kept(kind, value, dict(session) or None, problem)
+    if kind is USERS:
+        user_list = current_user_list()
+        return Kept(kind, value, None if user_list.problem else user_list.users.to_json(), user_list.problem)
+    problem = cart_problem()
+    return Kept(kind, value, None if problem else dict(current_cart().quantities), problem)
 
 
 # Any cookie
@@ -222,21 +471,32 @@ def _sent(kind: Kind) -> str:
     Read from the header itself: Werkzeug's reader drops values that are plain JSON, such as one typed in devtools,
     and only it understands its own quoting, which lessons' code writes.
     """
-    header = request.headers.get("Cookie", "")
-    for pair in header.split(";"):
+    value = next((value for name, value in _pairs() if name == kind.header_name), "")
+    if value.startswith('"'):
+        return parse_cookie(f"{kind.name}={value}").get(kind.name, "")
+    # WSGI hands headers over as Latin-1, whatever they are.
+    return value.encode("latin-1").decode(errors="replace")
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    """Names and values of the cookies that the browser sent, as they were sent."""
+    for pair in request.headers.get("Cookie", "").split(";"):
         name, separator, value = pair.strip().partition("=")
-        if name == kind.header_name and separator:
-            if value.startswith('"'):
-                return parse_cookie(f"{name}={value}").get(name, "")
-            # WSGI hands headers over as Latin-1, whatever they are.
-            return value.encode("latin-1").decode(errors="replace")
-    return ""
+        if separator:
+            yield name, value
 
 
-def _check_budget(kind: Kind, value: str) -> None:
-    """Raise OverBudget when `value` doesn't fit; one that is over it already may still get shorter."""
-    if len(kind.header_name) + len(value) > kind.budget and len(value) >= len(_sent(kind)):
-        raise OverBudget(kind)
+def _fits(kind: Kind, value: str) -> bool:
+    return len(kind.header_name) + len(value) <= kind.budget
+
+
+def seal(purpose: str) -> Seal:
+    """The seal of one purpose, such as a cookie's name, with this app's keys."""
+    seals: dict[str, Seal] = current_app.extensions["shop"].seals
+    if purpose not in seals:
+        settings = _settings()
+        seals[purpose] = Seal((settings.secret_key, *settings.secret_key_fallbacks), purpose)
+    return seals[purpose]
 
 
 def _keep(kind: Kind, value: str) -> None:
@@ -258,6 +518,11 @@ def _write_kept(answer: Response) -> Response:
     if g.get("told"):
         answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _database() -> Database:
+    database: Database = current_app.extensions["shop"].database
+    return database
 
 
 def _settings() -> Settings:

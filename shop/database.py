@@ -137,6 +137,16 @@ product_tags = Table(
     Index("ix_product_tags_product_id", "product_id"),
 )
 
+# Lists of users that outgrew their cookie. `id` is the SHA-256 of a token that only the visitor's cookie holds, and
+# `sealed` is encrypted with a key made of that token: the database alone reveals nobody.
+user_lists = Table(
+    "user_lists",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("used_at", Text, nullable=False, index=True),  # UTC, ISO 8601: the last change
+)
+
 
 class Database:
     """The shop's database. Reads see one consistent moment; a `writing()` block is one transaction."""

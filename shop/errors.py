@@ -15,6 +15,7 @@ from shop import hypermedia
 from shop.cart import CartError
 from shop.cookies import OverBudget
 from shop.hypermedia import Message
+from shop.users import UnknownUser, UserError
 
 log = logging.getLogger("shop")
 
@@ -47,6 +48,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CartError, lambda error: _answer(422, str(error)))
     app.register_error_handler(OverBudget, lambda error: _answer(422, str(error)))
+    app.register_error_handler(UnknownUser, lambda error: _answer(404, str(error)))
+    app.register_error_handler(UserError, lambda error: _answer(422, str(error)))
     app.register_error_handler(BadQuery, lambda error: _answer(400, str(error)))
     app.register_error_handler(Exception, _unexpected)
 

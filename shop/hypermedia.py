@@ -26,12 +26,20 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Undo:
+    """A form of one button that takes a change back: where it goes, and its hidden fields."""
+
+    action: str
+    fields: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Message:
-    """What changed, for eyes and screen readers alike. `undo` is a cart as JSON that one button brings back."""
+    """What changed, for eyes and screen readers alike."""
 
     text: str
     tone: str = "good"  # or "warning", "bad"
-    undo: str | None = None
+    undo: Undo | None = None
     link: Link | None = None
 
 
@@ -72,10 +80,15 @@ def fragments(*partials: Partial, message: Message | None = None, status: int = 
 
 
 def changed(*partials: Partial, message: Message, page: str) -> BaseResponse:
-    """Answer a change: fragments and the message for htmx; else a 303 to `page`, which shows the message once."""
-    if wants_fragments():
+    """Answer a change: fragments and the message for htmx; else a 303 to `page`, which shows the message once.
+
+    Without partials the page on screen has no place for the change, so htmx is sent to `page` as well.
+    """
+    if wants_fragments() and partials:
         return fragments(*partials, message=message)
     cookies.tell(message.text, message.tone)
+    if wants_fragments():
+        return make_response("", 200, {"HX-Redirect": page})
     return redirect(page, 303)
 
 

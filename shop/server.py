@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -28,7 +29,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from shop import create_app
+from shop import create_app, user_lists
 from shop.catalogue.importing import import_file
 from shop.database import Database, imports, products
 from shop.settings import Settings
@@ -59,6 +60,7 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
         settings = _with_database_of(settings, catalogue)
     count = _open_catalogue(settings, catalogue, showing)
 
+    importlib.import_module("shop.views")  # once, for the workers that are forked from here
     listening = f"http://{_in_url(settings.host)}:{settings.port}"
     _Server(address, settings, f"{settings.name}: {_products(count)} on {listening} (Ctrl-C stops)").run()
 
@@ -79,6 +81,8 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
             click.echo(_import(database, catalogue, settings, showing, replace=True))
         elif not catalogue and _is_empty(database):
             load_demo(database, settings, showing)
+        with database.writing() as connection:
+            user_lists.prune(connection)
         with database.reading() as connection:
             shown = sa.select(sa.func.count()).select_from(products).where(products.c.visible)
             return connection.execute(shown).scalar_one()

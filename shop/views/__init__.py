@@ -8,11 +8,36 @@ from __future__ import annotations
 from flask import Flask
 
 from shop import hypermedia
-from shop.views import cart, cart_items, collections, health, home, images, products, search, shared
+from shop.views import (
+    browser_cookies,
+    cart,
+    cart_items,
+    collections,
+    health,
+    home,
+    images,
+    products,
+    search,
+    shared,
+    shopper,
+    users,
+)
 
 
 def init_app(app: Flask) -> None:
-    for module in (home, products, collections, search, cart, cart_items, images, health):
+    for module in (
+        home,
+        products,
+        collections,
+        search,
+        cart,
+        cart_items,
+        users,
+        shopper,
+        browser_cookies,
+        images,
+        health,
+    ):
         app.register_blueprint(module.bp)
     app.after_request(hypermedia.vary)
     app.teardown_appcontext(shared.disconnect)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shop import cookies, hypermedia, security
 from shop.cart import Cart, CartError
 from shop.catalogue import store
-from shop.hypermedia import Message, Partial
+from shop.hypermedia import Message, Partial, Undo
 from shop.views.shared import connection, current_contents, shop
 
 bp = Blueprint("cart", __name__)
@@ -43,9 +43,11 @@ def replace() -> BaseResponse:
     if request.form.get("how") == "merge":
         cart = before.merging(cart)
     cookies.keep_cart(cart)
-    undo = cookies.encode_cart(before) if before and not cart else None
+    undo = undo_to(before) if before and not cart else None
     message = Message(_holding(current_contents().count) if cart else "Your cart is empty now.", undo=undo)
-    return hypermedia.changed(*whole_cart(), message=message, page=url_for(".show", undo=undo))
+    return hypermedia.changed(
+        *whole_cart(), message=message, page=url_for(".show", undo=undo and undo.fields["items"])
+    )
 
 
 @bp.get("/cart/shared")
@@ -94,13 +96,17 @@ def _holding(count: int) -> str:
     return f"Your cart now holds {count} {'item' if count == 1 else 'items'}."
 
 
-def _undo() -> str | None:
+def undo_to(cart: Cart) -> Undo:
+    return Undo(url_for("cart.replace"), {"items": cookies.encode_cart(cart)})
+
+
+def _undo() -> Undo | None:
     """The cart before it was emptied or a line was removed, as that redirect's query says; None if it is no cart."""
     try:
         undo = _read_items(request.args.get("undo", ""))
     except BadItems:
         return None
-    return cookies.encode_cart(undo) if undo and undo != cookies.current_cart() else None
+    return undo_to(undo) if undo and undo != cookies.current_cart() else None
 
 
 def _read_items(text: str) -> Cart:

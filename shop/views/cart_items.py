@@ -12,7 +12,7 @@ from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.cookies import OverBudget
 from shop.hypermedia import Link, Message, Partial
 from shop.views import products
-from shop.views.cart import badge, summary, whole_cart
+from shop.views.cart import badge, summary, undo_to, whole_cart
 from shop.views.shared import connection, current_contents
 
 bp = Blueprint("cart_items", __name__)
@@ -111,12 +111,12 @@ def _wanted_quantity(now: int) -> int:
 
 
 def _remove(line: Line) -> BaseResponse:
-    undo = cookies.encode_cart(cookies.current_cart())
+    undo = undo_to(cookies.current_cart())
     cookies.keep_cart(cookies.current_cart().removing(line.item))
     message = Message(f"{line.full_title} is out of your cart.", undo=undo)
     gone = Partial(f"cart-line-{hypermedia.dom_id(line.item)}", None, "delete")
     partials = (badge(), gone, *summary()) if cookies.current_cart() else whole_cart()
-    return hypermedia.changed(*partials, message=message, page=url_for("cart.show", undo=undo))
+    return hypermedia.changed(*partials, message=message, page=url_for("cart.show", undo=undo.fields["items"]))
 
 
 def _line(item: str) -> tuple[Partial, ...]:

@@ -58,6 +58,8 @@ def context() -> dict[str, Any]:
         "contents": current_contents,
         "cart_problem": cookies.cart_problem,
         "told": cookies.told,
+        "users_problem": cookies.users_problem,
+        "shopper": cookies.shopper,
         "menu": _menu,
         "path": request.path,
     }

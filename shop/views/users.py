@@ -1,0 +1,253 @@
+"""`/users`: the people registered in this browser."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from math import ceil
+from urllib.parse import urlencode
+
+from flask import Blueprint, make_response, render_template, request, url_for
+from werkzeug.exceptions import abort
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import cookies, hypermedia
+from shop.cookies import UserList
+from shop.errors import BadQuery
+from shop.hypermedia import Message, Partial, Undo
+from shop.seals import Broken
+from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
+
+bp = Blueprint("users", __name__)
+
+
+class BadUndo(UserError):
+    def __init__(self) -> None:
+        super().__init__("That can't be undone any more. Register the person again.")
+
+
+@dataclass(frozen=True)
+class UserForm:
+    """A form about a user, as its template shows it: of a registered one, or of a new one."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    user: User | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes its ids unique on a page."""
+        return hypermedia.dom_id(self.user.id) if self.user else "new"
+
+    @property
+    def has_address(self) -> bool:
+        return any(name in self.values or name in self.errors for name in FIELDS[2:])
+
+
+@dataclass(frozen=True)
+class UserPage:
+    """A page of the list: those that `term` finds."""
+
+    users: Users
+    term: str
+    number: int
+    found: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, ceil(self.found / PAGE_SIZE))
+
+    def link(self, page: int) -> str:
+        query = {name: value for name, value in (("term", self.term), ("page", page)) if value and value != 1}
+        return url_for("users.index") + ("?" + urlencode(query) if query else "")
+
+
+@bp.get("/users")
+def index() -> str:
+    page = _page(request.args.get("term", "")[:200], _page_number())
+    if page.number > page.pages:
+        abort(404, description=f"This list has {page.pages} {'page' if page.pages == 1 else 'pages'}.")
+    if hypermedia.wants_fragments():
+        return render_template("fragments/user-found.html", page=page)
+    return render_template("pages/users/index.html", page=page, undo=_undo_from(request.args.get("undo", "")))
+
+
+@bp.get("/users/new")
+def new() -> str:
+    return _render_form(UserForm(), "pages/users/new.html")
+
+
+@bp.post("/users")
+def create() -> BaseResponse:
+    """Register somebody; or bring back whom `restore` says, as the Undo of a deletion does."""
+    if restore := request.form.get("restore"):
+        return _restore(restore)
+    before = cookies.current_user_list()
+    try:
+        after = cookies.change_users(lambda users: users.registering(request.form)[0])
+    except InvalidUser as invalid:
+        return _refuse(UserForm(_typed(), invalid.errors), "pages/users/new.html")
+    partials = (*whole_list(), Partial("new-user", "fragments/new-user.html")) if _is_list_on_screen() else ()
+    return hypermedia.changed(*partials, message=_told("Registered.", before, after), page=url_for(".index"))
+
+
+@bp.get("/users/<user_id>")
+def show(user_id: str) -> str:
+    user = cookies.current_users().find(user_id)
+    if hypermedia.wants_fragments():
+        return render_template("fragments/user-row.html", user=user)
+    return render_template("pages/users/show.html", user=user)
+
+
+@bp.get("/users/<user_id>/edit")
+def edit(user_id: str) -> str:
+    user = cookies.current_users().find(user_id)
+    return _render_form(UserForm(_values(user), user=user), "pages/users/edit.html")
+
+
+@bp.post("/users/<user_id>")
+def update(user_id: str) -> BaseResponse:
+    before = cookies.current_user_list()
+    user = before.users.find(user_id)
+    try:
+        after = cookies.change_users(lambda users: users.updating(user_id, request.form)[0])
+    except InvalidUser as invalid:
+        return _refuse(UserForm(_typed(), invalid.errors, user), "pages/users/edit.html")
+    row = Partial(_row_id(user), "fragments/user-row.html", context={"user": after.users.find(user_id)})
+    partials = (row, Partial("shopper", "fragments/shopper.html")) if _is_list_on_screen() else ()
+    page = url_for(".show", user_id=user_id)
+    return hypermedia.changed(*partials, message=_told("Saved.", before, after), page=page)
+
+
+@bp.post("/users/<user_id>/delete")
+def delete(user_id: str) -> BaseResponse:
+    """Ask first; delete when the question was answered with `confirm`."""
+    before = cookies.current_user_list()
+    user = before.users.find(user_id)
+    if request.form.get("confirm") != "yes":
+        return _ask(user)
+    undo = Undo(url_for(".create"), {"restore": _sealed(user, before.users.place(user_id))})
+    was_shopping = cookies.shopper() == user
+    after = cookies.change_users(lambda users: users.deleting(user_id))
+    if was_shopping:
+        cookies.choose_shopper(None)
+    message = _told("Deleted. You shop as a guest now." if was_shopping else "Deleted.", before, after, undo)
+    partials = whole_list() if _is_list_on_screen() else ()
+    return hypermedia.changed(*partials, message=message, page=url_for(".index", undo=undo.fields["restore"]))
+
+
+def _restore(sealed: str) -> BaseResponse:
+    user, place = _opened(sealed)
+    before = cookies.current_user_list()
+    after = cookies.change_users(lambda users: users.restoring(user, place))
+    partials = whole_list() if _is_list_on_screen() else ()
+    return hypermedia.changed(*partials, message=_told("Back in the list.", before, after), page=url_for(".index"))
+
+
+def _ask(user: User) -> BaseResponse:
+    if hypermedia.wants_fragments() and _is_list_on_screen():
+        return hypermedia.fragments(Partial(_row_id(user), "fragments/user-deletion.html", context={"user": user}))
+    return make_response(render_template("pages/users/delete.html", user=user))
+
+
+def _refuse(form: UserForm, page: str) -> BaseResponse:
+    """The form again, with what was typed and what is wrong with it."""
+    if hypermedia.wants_fragments():
+        partial = Partial(f"user-form-{form.key}", "fragments/user-form.html", context={"form": form})
+        return hypermedia.fragments(partial, message=Message(_summary(form), "bad"), status=422)
+    return make_response(_render_form(form, page), 422)
+
+
+def _render_form(form: UserForm, page: str) -> str:
+    if hypermedia.wants_fragments():
+        template = "fragments/user-edit-row.html" if form.user else "fragments/new-user.html"
+        return render_template(template, form=form)
+    return render_template(page, form=form, summary=_summary(form) if form.errors else "")
+
+
+def _summary(form: UserForm) -> str:
+    count = len(form.errors)
+    return f"Nothing was saved yet: {count} {'field needs' if count == 1 else 'fields need'} another look."
+
+
+def _told(text: str, before: UserList, after: UserList, undo: Undo | None = None) -> Message:
+    """`text`, and where the list now lives if it moved. It names nobody: a message may wait in a readable cookie."""
+    if after.moved and not before.moved:
+        text += " The list has outgrown its cookie, so it is now kept on this shop's server, sealed; see Cookies."
+    if before.moved and not after.moved:
+        text += " The list fits its cookie again, so this browser keeps it from now on."
+    return Message(text, undo=undo)
+
+
+def who_is_shopping() -> tuple[Partial, ...]:
+    """What another choice of shopper changes on the page on screen."""
+    return whole_list() if _is_list_on_screen() else (Partial("shopper", "fragments/shopper.html"),)
+
+
+def whole_list() -> tuple[Partial, ...]:
+    """The fragments to send when any part of the list may have changed."""
+    page = _page("", 1)
+    return (
+        Partial("user-list", "fragments/user-list.html", context={"page": page}),
+        Partial("shopper", "fragments/shopper.html"),
+    )
+
+
+def _page(term: str, number: int) -> UserPage:
+    users = cookies.current_users()
+    found = users.search(term)
+    shown = found.users[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    return UserPage(Users(shown), term.strip(), number, len(found), len(users))
+
+
+def _page_number() -> int:
+    page = request.args.get("page") or "1"
+    if not (page.isascii() and page.isdigit() and len(page) <= 5 and int(page) > 0):
+        raise BadQuery("page", page, "a number, counted from 1")
+    return int(page)
+
+
+def _is_list_on_screen() -> bool:
+    return hypermedia.page_on_screen() == url_for("users.index")
+
+
+def _row_id(user: User) -> str:
+    return f"user-{hypermedia.dom_id(user.id)}"
+
+
+def _typed() -> dict[str, str]:
+    return {name: value for name in FIELDS if (value := request.form.get(name, ""))}
+
+
+def _values(user: User) -> dict[str, str]:
+    return {name: value for name, value in asdict(user).items() if value and name != "id"}
+
+
+def _sealed(user: User, place: int) -> str:
+    """A deleted user and their place, for an Undo to send back: nobody else can read it."""
+    return cookies.seal("undo").seal(json.dumps([user.to_json(), place], ensure_ascii=False, separators=(",", ":")))
+
+
+def _opened(sealed: str) -> tuple[User, int]:
+    """What `_sealed` gave. Raises BadUndo."""
+    try:
+        user, place = json.loads(cookies.seal("undo").open(sealed))
+        return User.from_json(user), int(place)
+    except (Broken, ValueError):
+        raise BadUndo from None
+
+
+def _undo_from(sealed: str) -> Undo | None:
+    """The Undo of the deletion that the redirect's query carries, while it can be done."""
+    try:
+        user, _place = _opened(sealed)
+    except BadUndo:
+        return None
+    gone = all(each.id != user.id for each in cookies.current_users())
+    return Undo(url_for(".create"), {"restore": sealed}) if gone else None
+
+
+@bp.app_context_processor
+def _form_parts() -> dict[str, object]:
+    return {"countries": countries, "longest": LONGEST, "in_place": _is_list_on_screen()}
