@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, unquote
 
 from flask import Flask, Response, current_app, flash, g, get_flashed_messages, request, session
+from sqlalchemy.engine import Connection
 from werkzeug.http import parse_cookie
 
 from shop import user_lists
@@ -57,7 +58,12 @@ CART = Kind(
     lives=timedelta(days=30),
     full="Your cart is full: it has no room for another line. It is as it was. Remove a line to make room.",
 )
-SESSION = Kind("session", "Who is shopping, and messages to show once.", budget=600, lives=timedelta(days=400))
+SESSION = Kind(
+    "session",
+    "Who is shopping, your latest orders' addresses, and messages to show once.",
+    budget=600,
+    lives=timedelta(days=400),
+)
 KINDS = (CART, USERS, SESSION)
 
 
@@ -219,7 +225,7 @@ def change_users(change: Callable[[Users], Users]) -> UserList:
         if _fits(USERS, value):
             return _keep_user_list(UserList(users), value)
     with _database().writing() as connection:
-        users = change(user_lists.read(connection, before.row) if before.row else before.users)
+        users = change(_row_to_change(connection, before.row) if before.row else before.users)
         if before.left:
             user_lists.delete(connection, before.left)
         # An answer can be lost. Until the browser shows that it has the list, the row stays.
@@ -229,6 +235,8 @@ def change_users(change: Callable[[Users], Users]) -> UserList:
             after = UserList()
         elif _fits(USERS, value):
             after = UserList(users, left=before.row)
+            if before.row:  # for a change that is in flight already, and will look for the list there
+                user_lists.write(connection, before.row, users)
         else:
             after = UserList(users, row=before.row or user_lists.new_token())
             user_lists.write(connection, str(after.row), users)
@@ -243,6 +251,14 @@ def erase_users() -> None:
         with _database().writing() as connection:
             user_lists.delete(connection, row)
     _keep_user_list(UserList(), "")
+
+
+def _row_to_change(connection: Connection, row: str) -> Users:
+    """The list in that row; none when another request has erased it since this one began."""
+    try:
+        return user_lists.read(connection, row, to_change=True)
+    except user_lists.Gone:
+        return Users()
 
 
 def _keep_user_list(user_list: UserList, value: str) -> UserList:
@@ -321,14 +337,33 @@ def choose_shopper(user: User | None) -> None:
         session["shopper"] = user.id
     else:
         session.pop("shopper", None)
+        _leave_no_empty_session()
+
+
+# The latest orders
+
+_MOST_ORDERS = 6  # whose tokens fit the session with all else that it may hold
+
+
+def remember_order(token: str) -> None:
+    """Let this browser list the order, as the latest of six."""
+    session.permanent = True
+    session["orders"] = [token, *(each for each in recent_orders() if each != token)][:_MOST_ORDERS]
+
+
+def recent_orders() -> tuple[str, ...]:
+    """Tokens of the orders that were placed in this browser, the latest first."""
+    kept = session.get("orders")
+    return tuple(token for token in kept if isinstance(token, str)) if isinstance(kept, list) else ()
 
 
 # One-time messages
 
 
 def tell(text: str, tone: str = "good") -> None:
-    """Say `text` on the next page that this browser opens, once."""
+    """Say `text` on the next page that this browser opens, once. Only the latest waits: more would not fit."""
     session.permanent = True
+    session.pop("_flashes", None)
     flash(text, tone)
 
 
@@ -337,7 +372,14 @@ def told() -> list[tuple[str, str]]:
     messages = get_flashed_messages(with_categories=True)
     if messages:
         g.told = True
+        _leave_no_empty_session()
     return [(message[0], message[1]) for message in messages]
+
+
+def _leave_no_empty_session() -> None:
+    """Let the session's cookie go when it says nothing any more but how long it lives."""
+    if set(session) <= {"_permanent"}:
+        session.clear()
 
 
 # What a visitor may see and erase

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Response, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -71,6 +71,15 @@ def page_on_screen() -> str:
         return urlsplit(request.headers.get("HX-Current-URL", "")).path
     except ValueError:
         return ""
+
+
+def query_on_screen() -> dict[str, str]:
+    """The query string of the page that htmx is on: the first value of each name."""
+    try:
+        query = urlsplit(request.headers.get("HX-Current-URL", "")).query
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in parse_qs(query).items()}
 
 
 def fragments(*partials: Partial, message: Message | None = None, status: int = 200) -> Response:

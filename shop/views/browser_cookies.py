@@ -22,6 +22,7 @@ def index() -> BaseResponse:
         kept=cookies.kept(),
         foreign=cookies.foreign_names(),
         user_list=user_list,
+        orders=cookies.recent_orders(),
         erased=_erased(),
         as_users=lambda decoded: Users.from_json(decoded),
     )
@@ -55,11 +56,13 @@ def delete() -> BaseResponse:
 
 
 def _erased() -> str:
-    """What the last form erased, for the page to say."""
+    """What the last form erased, for the page to say while it is true: the address may be opened again later."""
     erased = request.args.get("erased", "")
-    if erased == "all":
+    kept = [cookie.kind.name for cookie in cookies.kept()]
+    if erased == "all" and not kept:
         return "This shop keeps nothing in this browser any more."
-    return f"The {erased} cookie is erased." if erased in [kind.name for kind in cookies.KINDS] else ""
+    ours = [kind.name for kind in cookies.KINDS]
+    return f"The {erased} cookie is erased." if erased in ours and erased not in kept else ""
 
 
 def _private(answer: BaseResponse) -> BaseResponse:

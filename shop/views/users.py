@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from urllib.parse import urlencode
@@ -19,6 +20,8 @@ from shop.seals import Broken
 from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
 
 bp = Blueprint("users", __name__)
+
+_ROOM_IN_A_REDIRECT = 2900  # of 4,096 bytes: our other headers, the session and a seal's own bytes take the rest
 
 
 class BadUndo(UserError):
@@ -88,7 +91,9 @@ def create() -> BaseResponse:
         after = cookies.change_users(lambda users: users.registering(request.form)[0])
     except InvalidUser as invalid:
         return _refuse(UserForm(_typed(), invalid.errors), "pages/users/new.html")
-    partials = (*whole_list(), Partial("new-user", "fragments/new-user.html")) if _is_list_on_screen() else ()
+    # The first person brings the search form with them, so that is a whole page.
+    in_place = _is_list_on_screen() and before.users
+    partials = (*whole_list(), Partial("new-user", "fragments/new-user.html")) if in_place else ()
     return hypermedia.changed(*partials, message=_told("Registered.", before, after), page=url_for(".index"))
 
 
@@ -134,7 +139,8 @@ def delete(user_id: str) -> BaseResponse:
         cookies.choose_shopper(None)
     message = _told("Deleted. You shop as a guest now." if was_shopping else "Deleted.", before, after, undo)
     partials = whole_list() if _is_list_on_screen() else ()
-    return hypermedia.changed(*partials, message=message, page=url_for(".index", undo=undo.fields["restore"]))
+    sealed = undo.fields["restore"] if _fits_a_redirect(undo, after) else None
+    return hypermedia.changed(*partials, message=message, page=url_for(".index", undo=sealed))
 
 
 def _restore(sealed: str) -> BaseResponse:
@@ -146,7 +152,7 @@ def _restore(sealed: str) -> BaseResponse:
 
 
 def _ask(user: User) -> BaseResponse:
-    if hypermedia.wants_fragments() and _is_list_on_screen():
+    if hypermedia.wants_fragments():  # in place of the row, which the person's own page has too
         return hypermedia.fragments(Partial(_row_id(user), "fragments/user-deletion.html", context={"user": user}))
     return make_response(render_template("pages/users/delete.html", user=user))
 
@@ -187,7 +193,11 @@ def who_is_shopping() -> tuple[Partial, ...]:
 
 def whole_list() -> tuple[Partial, ...]:
     """The fragments to send when any part of the list may have changed."""
-    page = _page("", 1)
+    asked = hypermedia.query_on_screen()
+    number = asked.get("page", "")
+    page = _page(asked.get("term", "")[:200], int(number) if re.fullmatch("[1-9][0-9]{0,4}", number) else 1)
+    if page.number > page.pages:  # the last person of that page is gone
+        page = _page(page.term, page.pages)
     return (
         Partial("user-list", "fragments/user-list.html", context={"page": page}),
         Partial("shopper", "fragments/shopper.html"),
@@ -227,6 +237,15 @@ def _values(user: User) -> dict[str, str]:
 def _sealed(user: User, place: int) -> str:
     """A deleted user and their place, for an Undo to send back: nobody else can read it."""
     return cookies.seal("undo").seal(json.dumps([user.to_json(), place], ensure_ascii=False, separators=(",", ":")))
+
+
+def _fits_a_redirect(undo: Undo, after: UserList) -> bool:
+    """Whether a redirect can carry that undo beside the users cookie: nginx takes 4 KB of headers by default.
+
+    It doesn't when a list comes back to its cookie with a long address less, or an address is extremely long.
+    """
+    listed = 0 if after.moved else len(json.dumps(after.users.to_json(), ensure_ascii=False).encode()) * 4 // 3
+    return len(undo.fields["restore"]) + listed <= _ROOM_IN_A_REDIRECT
 
 
 def _opened(sealed: str) -> tuple[User, int]:
