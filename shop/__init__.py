@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from flask import Flask
 
 from shop.database import Database
+from shop.money import Currency
+from shop.orders.terms import Terms, read_terms
 from shop.seals import Seal
 from shop.settings import PROJECT, Settings, read_settings
 
@@ -20,17 +22,19 @@ class Shop:
 
     settings: Settings
     database: Database
+    terms: Terms
     seals: dict[str, Seal] = field(default_factory=dict)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI app. Its database must be migrated: `shop serve` does that. Raises SettingError."""
+    """The WSGI app. Its database must be migrated: `shop serve` does that. Raises SettingError and TermsError."""
     from shop import access_log, cookies, errors, security, views
 
     settings = settings or read_settings()
     app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=str(PROJECT / "static"))
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
-    app.extensions["shop"] = Shop(settings, Database(settings.database_url))
+    terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
+    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms)
     access_log.init_app(app)
     security.init_app(app, settings)
     cookies.init_app(app, settings)

@@ -9,25 +9,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from alembic.util import CommandError
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import DBAPIError
 
-from shop import cookies, create_app, server, user_lists
+from shop import cli_export, cli_orders, cookies, create_app, server, user_lists
 from shop.catalogue.importing import import_file
 from shop.catalogue.shopify import CatalogueError
-from shop.database import Database
-from shop.settings import SettingError, Settings, read_settings
+from shop.cli_shared import FILE, opened, reading_progress
+from shop.money import Currency
+from shop.orders.terms import TermsError, read_terms
+from shop.settings import SettingError, read_settings
 
 INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
-
-FILE = click.Path(path_type=Path)
 
 
 def main() -> None:
@@ -44,7 +40,15 @@ def main() -> None:
         # The reader, such as `head`, has seen enough. Python would complain once more while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    except (SettingError, CatalogueError, OSError, DBAPIError, CommandError, ModuleNotFoundError) as error:
+    except (
+        SettingError,
+        TermsError,
+        CatalogueError,
+        OSError,
+        DBAPIError,
+        CommandError,
+        ModuleNotFoundError,
+    ) as error:
         message = _explain(error)
         if message is None:
             raise
@@ -96,7 +100,11 @@ def serve(catalogue: Path | None) -> None:
     uses, and read again when the file changes. Where SHOP_DATABASE_URL is set, that database is used instead,
     and products there that the file doesn't have are no longer shown.
     """
-    server.serve(read_settings(), catalogue, _progress_bar)
+    settings = read_settings()
+    read_terms(
+        settings.terms, Currency(settings.currency, settings.locale)
+    )  # a mistake stops the start, not a worker
+    server.serve(settings, catalogue, reading_progress)
 
 
 @shop.command("import")
@@ -110,7 +118,7 @@ def import_(file: Path, replace: bool, skip_bad_rows: bool) -> None:
     the import and nothing changes, unless --skip-bad-rows. Importing the same file twice changes nothing.
     """
     settings = read_settings()
-    with _database(settings) as database, _progress_bar(file) as progress:
+    with opened(settings) as database, reading_progress(file) as progress:
         report = import_file(
             database, file, settings, replace=replace, skip_bad_rows=skip_bad_rows, progress=progress
         )
@@ -121,8 +129,8 @@ def import_(file: Path, replace: bool, skip_bad_rows: bool) -> None:
 def demo() -> None:
     """Load the demo catalogue, beside what is there already."""
     settings = read_settings()
-    with _database(settings) as database:
-        report = server.load_demo(database, settings, _progress_bar)
+    with opened(settings) as database:
+        report = server.load_demo(database, settings, reading_progress)
     click.echo(report)
 
 
@@ -133,7 +141,7 @@ def prune() -> None:
     That is lists of users which outgrew their cookie, 400 days after their last change. Starting the server does
     this as well.
     """
-    with _database(read_settings()) as database, database.writing() as connection:
+    with opened(read_settings()) as database, database.writing() as connection:
         count = user_lists.prune(connection)
     click.echo(f"{count} {'list' if count == 1 else 'lists'} of users deleted.")
 
@@ -157,24 +165,6 @@ def decode() -> None:
     click.echo(json.dumps(decoded, ensure_ascii=False, indent=2))
 
 
-@contextmanager
-def _database(settings: Settings) -> Iterator[Database]:
-    """The shop's database, with its schema up to date."""
-    database = Database(settings.database_url)
-    try:
-        database.migrate()
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
-def _progress_bar(path: Path) -> Iterator[server.Progress | None]:
-    """A bar on stderr while `path` is read, when a person is watching; it is gone when the reading is done."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    columns = (TextColumn("Reading {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(path.name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+shop.add_command(cli_orders.orders)
+shop.add_command(cli_orders.stock)
+shop.add_command(cli_export.export)

@@ -147,6 +147,95 @@ user_lists = Table(
     Column("used_at", Text, nullable=False, index=True),  # UTC, ISO 8601: the last change
 )
 
+# Amounts are in minor units of `currency`; times are UTC, ISO 8601. `nonce` is the checkout form's: the same form
+# sent again is the same order. Orders are numbered from 1001 by their id, which is never used twice.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("nonce", Text, nullable=False, unique=True),
+    Column("placed_at", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("address", sa.JSON, nullable=False),  # the fields of orders.Address
+    Column("shipping_title", Text, nullable=False),
+    Column("payment_method", Text, nullable=False),
+    Column("subtotal", sa.BigInteger, nullable=False),
+    Column("discount_code", Text, nullable=False),
+    Column("discount", sa.BigInteger, nullable=False),
+    Column("shipping", sa.BigInteger, nullable=False),
+    Column("tax_title", Text, nullable=False),
+    Column("tax", sa.BigInteger, nullable=False),
+    Column("tax_included", sa.Boolean, nullable=False),
+    Column("total", sa.BigInteger, nullable=False),
+    Column("payment", Text, nullable=False),  # an orders.Payment
+    Column("fulfilment", Text, nullable=False),  # an orders.Fulfilment
+    Column("payment_until", Text),
+    Column("payment_reference", Text, nullable=False),
+    Column("tracking_number", Text, nullable=False),
+    Column("attention", Text, nullable=False),
+    Index("ix_orders_payment_until", "payment", "payment_until"),
+    Index("ix_orders_payment_reference", "payment_reference"),
+    sqlite_autoincrement=True,
+)
+
+order_lines = Table(
+    "order_lines",
+    metadata,
+    Column("order_id", Integer, ForeignKey("orders.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("item", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("variant_title", Text, nullable=False),
+    Column("sku", Text, nullable=False),
+    Column("price", sa.BigInteger, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("discount", sa.BigInteger, nullable=False),
+    Column("tax", sa.BigInteger, nullable=False),
+    Column("requires_shipping", sa.Boolean, nullable=False),
+    Column("taxable", sa.Boolean, nullable=False),
+    Column("stock_taken", Integer, nullable=False),
+)
+
+order_events = Table(
+    "order_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_id", Integer, ForeignKey("orders.id"), nullable=False, index=True),
+    Column("at", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# How often each discount code was used. The codes themselves are the merchant's, in the terms file.
+discount_uses = Table(
+    "discount_uses",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("uses", Integer, nullable=False),
+)
+
+# Mail to send, written in the transaction of what it tells of. A worker claims a message until `claimed_until`.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("order_id", Integer, ForeignKey("orders.id"), nullable=False, index=True),
+    Column("recipient", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("due_at", Text, nullable=False),
+    Column("claimed_until", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", Text),
+    Column("last_error", Text, nullable=False),
+    Index("ix_outbox_sent_at_due_at", "sent_at", "due_at"),
+)
+
 
 class Database:
     """The shop's database. Reads see one consistent moment; a `writing()` block is one transaction."""

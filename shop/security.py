@@ -9,9 +9,13 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
+from shop.orders import payment
 from shop.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+# Endpoints for programs, not forms. Each knows its sender by a signature, and reads and writes no cookie.
+SIGNED_BY_SENDER = frozenset({"payments.stripe"})
 
 
 class ForeignForm(Forbidden):
@@ -26,7 +30,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def refuse_foreign_forms() -> None:
-        if request.method not in SAFE_METHODS and not _is_ours(settings):
+        if request.method in SAFE_METHODS or request.endpoint in SIGNED_BY_SENDER:
+            return
+        if not _is_ours(settings):
             raise ForeignForm()
 
     @app.after_request
@@ -51,12 +57,14 @@ def _is_ours(settings: Settings) -> bool:
 def _headers(settings: Settings) -> dict[str, str]:
     # Catalogues name pictures on any host; everything else is the shop's own.
     pictures = "'self' data: https:" + ("" if settings.https else " http:")
+    # Chromium applies this to where an answer to a form redirects, so to the page that an order is paid on.
+    forms_lead_to = ["'self'", *(origin for method in payment.methods(settings) for origin in method.origins)]
     policy = {
         "default-src": "'self'",
         "img-src": pictures,
         "object-src": "'none'",
         "base-uri": "'none'",
-        "form-action": "'self'",
+        "form-action": " ".join(forms_lead_to),
         "frame-ancestors": "'none'",
     }
     headers = {

@@ -1,7 +1,8 @@
 """Serving the shop: the catalogue it opens with, and granian's worker processes.
 
 The main process opens no port itself: on Linux each worker listens for itself and the kernel shares visitors out
-among them. It watches the workers, replaces one that died, and stops them all together.
+among them. One more process does the server's own chores. The main process watches them all, replaces one that died,
+and stops them all together.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -29,15 +31,21 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from shop import create_app, user_lists
+from shop import background, create_app
 from shop.catalogue.importing import import_file
 from shop.database import Database, imports, products
+from shop.orders import mail
 from shop.settings import Settings
 
 DEMO_CATALOGUE = Path(__file__).parent / "demo" / "catalogue.csv"
 
 # A stop waits this long for requests in flight. Docker and most supervisors kill 10 seconds after they asked.
 SECONDS_TO_FINISH = 8
+
+# A stop waits this long for the chore in hand: what was cut short is done again at the next start.
+SECONDS_TO_FINISH_A_CHORE = 1
+
+log = logging.getLogger("shop")
 
 # Told (bytes read, bytes in all) while a file is read.
 Progress = Callable[[int, int], None]
@@ -62,7 +70,8 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
 
     importlib.import_module("shop.views")  # once, for the workers that are forked from here
     listening = f"http://{_in_url(settings.host)}:{settings.port}"
-    _Server(address, settings, f"{settings.name}: {_products(count)} on {listening} (Ctrl-C stops)").run()
+    greeting = f"{settings.name}: {_products(count)} on {listening} (Ctrl-C stops)"
+    _Server(address, settings, "\n".join(filter(None, (mail.destination(settings), greeting)))).run()
 
 
 def load_demo(database: Database, settings: Settings, showing: Showing) -> object:
@@ -81,8 +90,6 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
             click.echo(_import(database, catalogue, settings, showing, replace=True))
         elif not catalogue and _is_empty(database):
             load_demo(database, settings, showing)
-        with database.writing() as connection:
-            user_lists.prune(connection)
         with database.reading() as connection:
             shown = sa.select(sa.func.count()).select_from(products).where(products.c.visible)
             return connection.execute(shown).scalar_one()
@@ -203,6 +210,7 @@ class _Server(MPServer):
         )
         self._settings = settings
         self._greeting = greeting
+        self._chores = _Chores(settings)
         self._killed = False
 
     def run(self) -> None:
@@ -215,9 +223,17 @@ class _Server(MPServer):
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         # A shop whose terminal was closed stops, unless it was started with nohup.
         ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
+        self._chores.start()  # first, while there is no thread yet that a fork could cut off
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         threading.Thread(target=_obey, args=(_SIGNALS - ignored, self._stop), daemon=True).start()
         self._greet()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        self._chores.stop()
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        finally:
+            self._chores.end()
 
     def _stop(self, signum: int) -> None:
         if self.interrupt_signal and signum == signal.SIGINT:
@@ -236,6 +252,67 @@ class _Server(MPServer):
                 continue
             click.echo(self._greeting)
             return
+
+
+class _Chores:
+    """The process that does the server's own chores, started again when it dies.
+
+    A process, since workers are forked from the main one, and a fork in the middle of a thread's work leaves that
+    thread's locks and database connection behind, broken; and since it can be stopped whatever it waits for.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._starting = threading.Lock()
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        self._start()
+        threading.Thread(target=self._keep_up, daemon=True).start()
+
+    def stop(self) -> None:
+        """Have it end, soon."""
+        with self._starting:
+            self._stopping.set()
+        if self._process:
+            self._process.terminate()
+
+    def end(self) -> None:
+        """Return when it has ended."""
+        if self._process:
+            self._process.join(SECONDS_TO_FINISH_A_CHORE)
+            self._process.kill()
+            self._process.join()
+
+    def _start(self) -> None:
+        # As granian starts workers: of Python's ways, the newest, a server to fork from, would be one process more.
+        context: Any = multiprocessing.get_context(
+            "fork" if multiprocessing.get_start_method() == "fork" else "spawn"
+        )
+        with self._starting:
+            if not self._stopping.is_set():
+                self._process = context.Process(target=_do_chores, args=(self._settings,), daemon=True)
+                self._process.start()
+
+    def _keep_up(self) -> None:
+        while self._process:
+            self._process.join()
+            if self._stopping.is_set():
+                return
+            if self._process.exitcode:  # not a supervisor's stop that just came here first
+                log.error("The process that sends mail ended with %d, and is started again", self._process.exitcode)
+            if self._stopping.wait(1):
+                return
+            self._start()
+
+
+def _do_chores(settings: Settings) -> None:
+    """The life of that process. As a worker, it stops when the main process says so with SIGTERM, or is gone."""
+    stopping = threading.Event()
+    threading.Thread(target=_obey, args=({signal.SIGTERM}, lambda _: stopping.set()), daemon=True).start()
+    threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
+    background.run(settings, stopping)
 
 
 def _obey(signals: set[signal.Signals], stop: Callable[[int], None]) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -28,7 +29,8 @@ class SettingError(ValueError):
     """A setting has a value that the shop can't run with."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
-        shown = "…" if "SECRET" in name else repr(value[:80])
+        secret = any(word in name for word in ("SECRET", "KEY", "SMTP"))
+        shown = "unset" if not value else "…" if secret else repr(value[:80])
         super().__init__(f"{name} is {shown}, but must be {expected}.")
 
 
@@ -49,6 +51,18 @@ class Settings:
     port: int = 8000
     workers: int = 2
     users_cookie: Literal["sealed", "signed"] = "sealed"
+    terms: Path | None = None
+    smtp_url: str = field(default="", repr=False)
+    mail_from: str = ""
+    merchant_email: str = ""
+    stripe_key: str = field(default="", repr=False)
+    stripe_webhook_secret: str = field(default="", repr=False)
+    stripe_api: str = ""
+
+    @property
+    def mail(self) -> Path:
+        """The folder that mail is written to where there is no server to send it."""
+        return self.data / "mail"
 
     @property
     def images(self) -> Path:
@@ -79,9 +93,27 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port=given.take("SHOP_PORT", _port, Settings.port),
         workers=given.take("SHOP_WORKERS", _workers, Settings.workers),
         users_cookie=given.take("SHOP_USERS_COOKIE", _users_cookie, Settings.users_cookie),
+        terms=given.take("SHOP_TERMS", _file, Settings.terms),
+        smtp_url=given.take("SHOP_SMTP_URL", _smtp_url, Settings.smtp_url),
+        mail_from=given.take("SHOP_MAIL_FROM", _email, Settings.mail_from),
+        merchant_email=given.take("SHOP_MERCHANT_EMAIL", _email, Settings.merchant_email),
+        stripe_key=given.take("SHOP_STRIPE_KEY", _stripe_key, Settings.stripe_key),
+        stripe_webhook_secret=given.take(
+            "SHOP_STRIPE_WEBHOOK_SECRET", _webhook_secret, Settings.stripe_webhook_secret
+        ),
+        stripe_api=given.take("SHOP_STRIPE_API", _origin, Settings.stripe_api),
     )
     given.refuse_unknown()
+    _check_pairs(settings)
     return settings
+
+
+def _check_pairs(settings: Settings) -> None:
+    """Raise SettingError where one setting needs another."""
+    if settings.stripe_key and not settings.stripe_webhook_secret:
+        raise SettingError("SHOP_STRIPE_WEBHOOK_SECRET", "", "set where SHOP_STRIPE_KEY is: whsec_…")
+    if settings.smtp_url and not settings.mail_from:
+        raise SettingError("SHOP_MAIL_FROM", "", "set where SHOP_SMTP_URL is, to the shop's own email address")
 
 
 class _Given:
@@ -196,6 +228,43 @@ def _users_cookie(text: str) -> Literal["sealed", "signed"]:
     if text == "signed":
         return "signed"
     raise _Unfit("sealed (encrypted) or signed (readable in devtools)")
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise _Unfit("a file that exists")
+    return path
+
+
+def _smtp_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise _Unfit("smtp://user:password@host:587 (with STARTTLS where offered) or smtps://user:password@host:465")
+    return text
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise _Unfit("an email address") from None
+
+
+def _stripe_key(text: str) -> str:
+    if not text.startswith(("sk_", "rk_")):
+        raise _Unfit("a secret key, which starts with sk_ or rk_")
+    return text
+
+
+def _webhook_secret(text: str) -> str:
+    if not text.startswith("whsec_"):
+        raise _Unfit("the signing secret of the webhook, which starts with whsec_")
+    return text
 
 
 def _kept_key(data: Path) -> str:

@@ -35,6 +35,8 @@ class Variant:
     oversell: bool  # sells past zero
     visible: bool  # its product is active and published
     sku: str = ""
+    taxable: bool = True
+    requires_shipping: bool = True
     image: Image | None = None
 
     @property

@@ -251,6 +251,8 @@ def _variant(row: Row[Any]) -> Variant:
         oversell=row.oversell,
         visible=row.visible,
         sku=row.sku,
+        taxable=row.taxable,
+        requires_shipping=row.requires_shipping,
         image=Image(src, row.product_image_alt or row.title) if src else None,
     )
 

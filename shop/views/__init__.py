@@ -12,10 +12,13 @@ from shop.views import (
     browser_cookies,
     cart,
     cart_items,
+    checkout,
     collections,
     health,
     home,
     images,
+    orders,
+    payments,
     products,
     search,
     shared,
@@ -25,23 +28,17 @@ from shop.views import (
 
 
 def init_app(app: Flask) -> None:
-    for module in (
-        home,
-        products,
-        collections,
-        search,
-        cart,
-        cart_items,
-        users,
-        shopper,
-        browser_cookies,
-        images,
-        health,
-    ):
+    shelves = (home, products, collections, search, images)
+    visitors = (cart, cart_items, users, shopper, browser_cookies)
+    for module in (*shelves, *visitors, checkout, orders, payments, health):
         app.register_blueprint(module.bp)
     app.after_request(hypermedia.vary)
     app.teardown_appcontext(shared.disconnect)
     app.template_filter("money")(shared.money)
+    app.template_filter("date")(shared.date)
+    app.template_filter("status")(shared.status)
+    app.template_filter("address_lines")(shared.address_lines)
+    app.template_filter("items_json")(shared.items_json)
     app.template_filter("dom_id")(hypermedia.dom_id)
     app.context_processor(shared.context)
     app.jinja_env.trim_blocks = True

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+from babel.dates import format_datetime
 from flask import current_app, g, request
 from sqlalchemy.engine import Connection
 
-from shop import Shop, cookies
-from shop.cart import Contents
+from shop import Shop, cookies, users
+from shop.cart import Cart, Contents
 from shop.catalogue import store
 from shop.catalogue.products import Collection
 from shop.money import Currency
+from shop.orders.orders import Fulfilment, Order, Payment
 
 
 def shop() -> Shop:
@@ -43,10 +47,36 @@ def current_contents() -> Contents:
     return contents
 
 
-def money(minor: int) -> str:
-    """The `money` filter: minor units as people read them."""
+def money(minor: int, currency: str = "") -> str:
+    """The `money` filter: minor units, of the shop's currency unless it is named, as people read them."""
     settings = shop().settings
-    return _currency(settings.currency, settings.locale).format(minor)
+    return _currency(currency or settings.currency, settings.locale).format(minor)
+
+
+def date(moment: datetime) -> str:
+    """The `date` filter: a day and a time as people read them, in UTC."""
+    return format_datetime(moment, "medium", locale=shop().settings.locale)
+
+
+def status(order: Order) -> str:
+    """The `status` filter: where an order stands, in a word or two."""
+    if order.fulfilment == Fulfilment.CANCELLED:
+        return "Refunded" if order.payment == Payment.REFUNDED else "Cancelled"
+    if order.fulfilment == Fulfilment.SHIPPED:
+        return "Shipped"
+    waiting = {Payment.AWAITED: "Awaiting payment", Payment.REFUNDED: "Refunded", Payment.PAID: "Paid"}
+    return waiting.get(order.payment, "Placed")
+
+
+def address_lines(order: Order) -> tuple[str, ...]:
+    """The `address_lines` filter: where an order goes, as on a label."""
+    address = replace(order.address, recipient=order.address.recipient or order.name)
+    return users.address_lines(address)
+
+
+def items_json(order: Order) -> str:
+    """The `items_json` filter: what an order held, as a cart to merge."""
+    return cookies.encode_cart(Cart({line.item: line.quantity for line in order.lines}))
 
 
 def context() -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""Stock: taken by an order, put back by a cancel, and what listings show of it (`products.in_stock`) kept true.
+
+All of it happens inside the caller's transaction, always in one order, variants by item and then products by id, so
+that no two orders wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from shop.catalogue.products import Variant
+from shop.database import products, variants
+
+
+class Short(Exception):
+    """There is less of a variant than was to be taken."""
+
+    def __init__(self, item: str) -> None:
+        super().__init__(f"There is not enough of {item} in stock.")
+
+
+def lock(connection: Connection, items: Iterable[str]) -> None:
+    """Keep others from changing these variants until the transaction ends; waits for those who are at it.
+
+    PostgreSQL locks the rows. In SQLite a writing transaction has the whole database to itself anyway.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(
+            sa.select(variants.c.id)
+            .where(variants.c.item.in_(sorted(items)))
+            .order_by(variants.c.item)
+            .with_for_update()
+        )
+
+
+def take(connection: Connection, wanted: Iterable[tuple[Variant, int]]) -> dict[str, int]:
+    """Take units of variants, and say by item how many were: 0 where stock isn't counted.
+
+    Of a variant that sells past zero, as many as there are. Raises Short, for the caller to roll back.
+    """
+    taken: dict[str, int] = {}
+    emptied = set()
+    for variant, quantity in sorted(wanted, key=lambda pair: pair[0].item):
+        count = min(quantity, _stock(connection, variant.item)) if variant.oversell else quantity
+        taken[variant.item] = count if variant.tracked else 0
+        if not taken[variant.item]:
+            continue
+        row = connection.execute(
+            variants.update()
+            .where(variants.c.item == variant.item, variants.c.stock >= count)
+            .values(stock=variants.c.stock - count)
+            .returning(variants.c.stock, variants.c.product_id)
+        ).first()
+        if row is None:
+            raise Short(variant.item)
+        if row.stock == 0:
+            emptied.add(row.product_id)
+    refresh(connection, emptied)
+    return taken
+
+
+def put_back(connection: Connection, units: Mapping[str, int]) -> None:
+    """Put units back, by item. A variant that the catalogue no longer has is left out."""
+    back = {item: count for item, count in sorted(units.items()) if count}
+    lock(connection, back)
+    refilled = set()
+    for item, count in back.items():
+        row = connection.execute(
+            variants.update()
+            .where(variants.c.item == item)
+            .values(stock=variants.c.stock + count)
+            .returning(variants.c.stock, variants.c.product_id)
+        ).first()
+        if row is not None and row.stock == count:
+            refilled.add(row.product_id)
+    refresh(connection, refilled)
+
+
+def refresh(connection: Connection, product_ids: Iterable[int]) -> None:
+    """Make `products.in_stock` say whether any variant of these products can be bought.
+
+    Call it after a variant's stock came to 0 or left it. The rows are locked by a statement of its own, so that the
+    next one sees what those who held them before did to the products' other variants.
+    """
+    ids = sorted(product_ids)
+    if not ids:
+        return
+    connection.execute(
+        sa.select(products.c.id).where(products.c.id.in_(ids)).order_by(products.c.id).with_for_update()
+    )
+    sells = (
+        sa.select(variants.c.id)
+        .where(
+            variants.c.product_id == products.c.id,
+            (variants.c.stock > 0) | (variants.c.tracker == "") | variants.c.oversell,
+        )
+        .correlate(products)
+        .exists()
+    )
+    connection.execute(products.update().where(products.c.id.in_(ids)).values(in_stock=sells))
+
+
+def _stock(connection: Connection, item: str) -> int:
+    """What is in stock now; 0 for a variant that is gone."""
+    return connection.execute(sa.select(variants.c.stock).where(variants.c.item == item)).scalar_one_or_none() or 0

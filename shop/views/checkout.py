@@ -1,0 +1,129 @@
+"""`GET /checkout`: what is ordered, by whom, where to, how, and for how much, on one page."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from babel import Locale
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import cookies
+from shop.cart import Cart
+from shop.orders import addresses, payment
+from shop.orders.orders import Address
+from shop.orders.payment import PaymentMethod
+from shop.orders.placing import Quote, Seen, Wish, quote
+from shop.users import InvalidUser, Users, countries
+from shop.views.shared import connection, shop
+
+bp = Blueprint("checkout", __name__)
+
+ADDRESS_FIELDS = tuple(asdict(Address()))
+FIELDS = ("name", "email", *ADDRESS_FIELDS, "shipping", "payment", "code", "register")
+
+
+@dataclass(frozen=True)
+class CheckoutForm:
+    """The checkout form as it was typed, with what is wrong with it. `nonce` is random and its own."""
+
+    values: Mapping[str, str]
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def first_error(self) -> str | None:
+        return next(iter(self.errors), None)
+
+    @property
+    def may_register(self) -> bool:
+        return cookies.shopper() is None
+
+    @property
+    def address(self) -> Address:
+        return Address(**{name: self.values.get(name, "").strip() for name in ADDRESS_FIELDS})
+
+    @property
+    def address_form(self) -> tuple[addresses.Field, ...]:
+        """The fields of the chosen country; of the shop's own before one is chosen."""
+        country = self.values.get("country", "")
+        return addresses.form_of(country if country in countries() else home_country())
+
+    def payments_for(self, total: int) -> tuple[PaymentMethod, ...]:
+        """The ways to pay that total, in minor units."""
+        settings = shop().settings
+        return payment.offered(settings, total, settings.currency)
+
+    @property
+    def payment(self) -> PaymentMethod:
+        """The chosen way to pay, or the first."""
+        methods = payment.methods(shop().settings)
+        return next((method for method in methods if method.id == self.values.get("payment")), methods[0])
+
+    def checked(self) -> tuple[CheckoutForm, Wish]:
+        """The form with its errors, and what it wishes for."""
+        contact, errors = _checked_contact(self.values)
+        address, wrong = addresses.checked(self.address)
+        errors |= wrong
+        if self.values.get("payment", self.payment.id) != self.payment.id:
+            errors["payment"] = "Choose one of these ways to pay."
+        form = CheckoutForm(self.values, self.nonce, errors)
+        return form, self.wish(cookies.current_cart(), address=address, **contact)
+
+    def wish(self, cart: Cart, **known: Any) -> Wish:
+        """What the form asks for, as far as it says."""
+        settings = shop().settings
+        said: dict[str, Any] = {
+            "quantities": cart.quantities,
+            "nonce": self.nonce,
+            "address": self.address,
+            "shipping_id": self.values.get("shipping", ""),
+            "code": self.values.get("code", "").strip(),
+            "payment_method": self.payment.id,
+            "currency": settings.currency,
+            "locale": settings.locale,
+        }
+        return Wish(**said | known)
+
+
+@bp.get("/checkout")
+def show() -> BaseResponse | str:
+    cart = cookies.current_cart()
+    if not cart:
+        return redirect(url_for("cart.show"), 303)
+    form = CheckoutForm(_prefilled())
+    return render_page(form, quote(connection(), form.wish(cart), shop().terms, datetime.now(UTC)))
+
+
+def render_page(form: CheckoutForm, quoted: Quote, changes: tuple[str, ...] = ()) -> str:
+    return render_template("pages/checkout.html", checkout=form, quote=quoted, changes=changes)
+
+
+def home_country() -> str:
+    """The country that the shop's locale names."""
+    territory = Locale.parse(shop().settings.locale).territory
+    return territory if territory in countries() else "US"
+
+
+def read_seen(text: str) -> Seen | None:
+    return Seen.read(text) if text else None
+
+
+def _prefilled() -> dict[str, str]:
+    shopper = cookies.shopper()
+    values = {name: value for name, value in asdict(shopper).items() if name in FIELDS} if shopper else {}
+    return values | {"country": values.get("country") or home_country()}
+
+
+def _checked_contact(values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Name and email in their usual form; and what is wrong with them."""
+    typed = {name: values.get(name, "") for name in ("name", "email")}
+    try:
+        _users, user = Users().registering(typed)
+    except InvalidUser as invalid:
+        return typed, dict(invalid.errors)
+    return {"name": user.name, "email": user.email}, {}

@@ -1,0 +1,187 @@
+"""The PostgreSQL of the tests: found, or installed, and started for as long as they run.
+
+`python -m tests.postgres` prints where it is, installing it first where that is possible. The server has a folder of
+its own, no port (only a socket in that folder) and no passwords. Where there is no PostgreSQL to be had, the tests
+that need it are skipped and say so; with CI set that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from shop.catalogue.importing import import_file
+from shop.database import Database
+from shop.settings import Settings
+
+GIVEN = "CRUMB_POSTGRES"
+FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
+
+MISSING = f"""\
+No PostgreSQL server was found, and none could be installed, so its tests can't run.
+Install one (Debian and Ubuntu: apt install postgresql), or name its programs: {GIVEN}=/path/to/postgresql/bin"""
+
+
+class Server:
+    """A running server in a folder of its own."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._numbers = count(1)
+        self._folder = Path(tempfile.mkdtemp(prefix="crumb-postgres-"))
+        # PostgreSQL refuses to run as root.
+        self._user = _unprivileged() if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(self._folder, self._user)
+
+    def start(self) -> None:
+        data = self._folder / "data"
+        self._run("initdb", "--auth=trust", "--username=crumb", "--encoding=UTF8", "--no-sync", "-D", data)
+        # What the tests write may be lost with the power.
+        options = f"-k {self._folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "start", "--wait", "-D", data, "-l", self._folder / "log", "-o", options)
+
+    def stop(self) -> None:
+        """Stop it, whoever is still connected, and leave nothing."""
+        try:
+            self._run("pg_ctl", "stop", "--wait", "--mode=immediate", "-D", self._folder / "data")
+        finally:
+            shutil.rmtree(self._folder)
+
+    def create(self, template: str = "") -> str:
+        """The URL of a new database: an empty one, or a copy of what is at the URL `template`."""
+        name = f"shop{next(self._numbers)}"
+        copied = f" template {make_url(template).database}" if template else ""
+        self._execute(f"create database {name}{copied}")
+        return f"postgresql+psycopg://crumb@/{name}?host={self._folder}"
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is still connected."""
+        self._execute(f"drop database {make_url(url).database} with (force)")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(f"host={self._folder} user=crumb dbname=postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        # A file and no pipe: the server that pg_ctl leaves running would hold a pipe open.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(
+                [self._programs / program, *arguments],
+                user=self._user,
+                cwd=self._folder,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=120,
+            )
+            if done.returncode:
+                output.seek(0)
+                raise RuntimeError(f"{program} failed: {output.read().decode(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A running PostgreSQL: `postgres.create()` is the URL of a new, empty database."""
+    programs = find()
+    if programs is None and os.environ.get("CI"):
+        pytest.fail(MISSING)
+    if programs is None:
+        pytest.skip(MISSING)
+    server = Server(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def stocked_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database with the shelf in it, to copy."""
+    from tests.conftest import SHELF
+
+    url = postgres.create()
+    database = Database(url)
+    database.migrate()
+    import_file(database, SHELF, Settings(data=tmp_path_factory.mktemp("postgres"), database_url=url))
+    database.close()
+    return url
+
+
+@pytest.fixture
+def postgres_url(postgres: Server, stocked_postgres: str) -> Iterator[str]:
+    """The URL of a database with the shelf in it, the test's own."""
+    url = postgres.create(stocked_postgres)
+    yield url
+    postgres.drop(url)
+
+
+def find() -> Path | None:
+    """The folder of PostgreSQL's programs, of the newest that is installed; None where there is none."""
+    if given := os.environ.get(GIVEN):
+        return Path(given) if (Path(given) / "initdb").exists() else None
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    found = [folder for pattern in FOLDERS for folder in Path("/").glob(pattern[1:]) if (folder / "initdb").exists()]
+    return max(found, key=lambda folder: [int(part) for part in folder.parts if part.isdigit()], default=None)
+
+
+def install() -> None:
+    """Try the system's package manager, where that needs no password."""
+    if not shutil.which("apt-get"):
+        return
+    prefix = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "postgresql"]):
+        try:
+            subprocess.run(
+                [*prefix, "apt-get", *command],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=900,
+            )
+        except subprocess.CalledProcessError as error:
+            print("\n".join((error.stdout + error.stderr).splitlines()[-3:]), file=sys.stderr)
+            return
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(error, file=sys.stderr)
+            return
+
+
+def _unprivileged() -> str:
+    """A user who is not root: PostgreSQL's own, if there is one."""
+    users = {user.pw_name for user in pwd.getpwall()}
+    return "postgres" if "postgres" in users else "nobody"
+
+
+def main() -> int:
+    programs = find()
+    if programs is None and not os.environ.get(GIVEN):
+        print("No PostgreSQL here yet: installing it …", file=sys.stderr)
+        install()
+        programs = find()
+    if programs is None:
+        print(MISSING, file=sys.stderr)
+        return 1 if os.environ.get("CI") else 0
+    print(programs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
