@@ -15,7 +15,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from shop import cli_export, cli_orders, cookies, create_app, server, user_lists
+from shop import cli_export, cli_orders, cli_stock, cookies, create_app, server, user_lists
 from shop.catalogue.importing import import_file
 from shop.catalogue.shopify import CatalogueError
 from shop.cli_shared import FILE, opened, reading_progress
@@ -166,5 +166,5 @@ def decode() -> None:
 
 
 shop.add_command(cli_orders.orders)
-shop.add_command(cli_orders.stock)
+shop.add_command(cli_stock.stock)
 shop.add_command(cli_export.export)

@@ -1,4 +1,4 @@
-"""`shop orders` and `shop stock`: what the merchant looks at and notes."""
+"""`shop orders`: what the merchant sees of them, and notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from shop.cli_shared import chosen_settings, of_catalogue, opened, printable, show_table
 from shop.database import Database
 from shop.money import Currency
-from shop.orders import letters, payment, states, stocktaking, store, telling
+from shop.orders import letters, payment, states, store, telling
 from shop.orders.mail import Mail
 from shop.orders.orders import FIRST_NUMBER, Fulfilment, Order, Payment
 from shop.orders.payment import ProviderError, Standing
@@ -161,42 +161,6 @@ def settle(number: int) -> None:
     _report(told, "is settled", "needed no attention")
 
 
-@click.group()
-@of_catalogue
-def stock() -> None:
-    """See what runs low, and set what was counted."""
-
-
-@stock.command()
-@click.option("--below", type=click.IntRange(1, stocktaking.MOST), default=5, show_default=True, metavar="N")
-def low(below: int) -> None:
-    """List what shoppers can see and of which there are fewer than N, the scarcest first.
-
-    In a pipe the cells are: item, units in stock, title, SKU, and "sells on" for what sells past zero.
-    """
-    with opened(chosen_settings()) as database, database.reading() as connection:
-        found = stocktaking.low(connection, below)
-        rows = ((one.item, one.stock, one.title, one.sku, "sells on" if one.oversell else "") for one in found)
-        show_table(("Item", "Stock", "Title", "SKU", ""), rows)
-
-
-@stock.command("set")
-@click.argument("item")
-@click.argument("count", type=click.IntRange(0, stocktaking.MOST))
-def set_(item: str, count: int) -> None:
-    """Say that there are COUNT units of ITEM now.
-
-    ITEM is a product's handle, with the slugs of the options where it has some: shirt.white.m. An import leaves the
-    count alone as long as the file says the same of that product as it did before.
-    """
-    with opened(chosen_settings()) as database:
-        try:
-            before = stocktaking.set_count(database, item, count)
-        except stocktaking.NotCountable as refusal:
-            raise click.ClickException(printable(refusal)) from None
-    click.echo(f"{item}: {count} in stock, {before} before.")
-
-
 def _find(database: Database, number: int) -> Order:
     with database.reading() as connection:
         order = store.find_by_number(connection, number)
@@ -245,7 +209,7 @@ def _end_awaited_payment(database: Database, settings: Settings, order: Order) -
             f"{kept}: {order.payment_method} did not end its payment. Try again in a moment."
         ) from None
     if attempt.standing is Standing.PAID:
-        payment.settle(database, attempt, datetime.now(UTC))
+        payment.settle(database, settings, attempt, datetime.now(UTC))
         raise click.ClickException(
             f"Order {order.number} is paid, as {order.payment_method} just said."
             " To cancel it all the same, do this again, and refund it."
@@ -267,7 +231,7 @@ def _end_open_payment(database: Database, settings: Settings, before: Order) -> 
     except ProviderError:
         attempt = None
     if attempt and attempt.standing is Standing.PAID:
-        payment.settle(database, attempt, datetime.now(UTC))  # paid twice: that asks for attention
+        payment.settle(database, settings, attempt, datetime.now(UTC))  # paid twice: that asks for attention
     elif attempt is None or attempt.standing is not Standing.ENDED:
         click.echo(
             f"Its payment through {before.payment_method} could not be ended: the shopper may still pay there.",

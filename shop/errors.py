@@ -15,6 +15,7 @@ from shop import hypermedia
 from shop.cart import CartError
 from shop.cookies import OverBudget
 from shop.hypermedia import Message
+from shop.orders.placing import NotTaken
 from shop.users import UnknownUser, UserError
 
 log = logging.getLogger("shop")
@@ -51,6 +52,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnknownUser, lambda error: _answer(404, str(error)))
     app.register_error_handler(UserError, lambda error: _answer(422, str(error)))
     app.register_error_handler(BadQuery, lambda error: _answer(400, str(error)))
+    app.register_error_handler(NotTaken, _not_taken)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -64,6 +66,12 @@ def _http_error(error: HTTPException) -> BaseResponse:
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
     return answer
+
+
+def _not_taken(error: NotTaken) -> Response:
+    """The order's form can be sent again as it is: nothing of it was written, and its nonce makes it one order."""
+    log.error("An order was not taken: %s", error.__cause__)
+    return make_response(render_template("pages/500.html", text=str(error)), 503, {"Retry-After": "5"})
 
 
 def _unexpected(error: Exception) -> Response:

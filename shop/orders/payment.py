@@ -17,7 +17,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from shop.database import Database, orders
-from shop.orders import states, store
+from shop.orders import letters, states, store, telling
 from shop.orders.orders import Fulfilment, Order, Payment
 from shop.settings import Settings
 
@@ -169,7 +169,7 @@ def begin(database: Database, settings: Settings, order: Order, now: datetime, *
     if attempt is None:
         return None
     if attempt.standing is not Standing.OPEN:  # paid a moment ago, and the provider's message is still on its way
-        settle(database, attempt, now)
+        settle(database, settings, attempt, now)
         return None
     try:
         # Kept before the shopper has the address: what nobody knows of, nobody can pay.
@@ -179,15 +179,18 @@ def begin(database: Database, settings: Settings, order: Order, now: datetime, *
     return attempt.url
 
 
-def settle(database: Database, attempt: Attempt, now: datetime) -> None:
-    """Take over how an attempt stands. The same again, or late, or in another order, changes nothing more."""
+def settle(database: Database, settings: Settings, attempt: Attempt, now: datetime) -> None:
+    """Take over how an attempt stands. The same again, or late, or in another order, changes nothing more.
+
+    An order that is paid by it is confirmed by mail, in the same transaction.
+    """
     with database.reading() as connection:
         order = store.find_by_token(connection, attempt.token)
     if order is None:
         # Several shops may share one account at the provider, and each of them is told everything.
         log.warning("A payment was told for an order that isn't here: %s", attempt.reference)
     elif attempt.standing is Standing.PAID:
-        states.mark_paid(database, order.id, now, attempt.paid_as or attempt.reference)
+        _mark_paid(database, settings, order.id, attempt, now)
     elif attempt.standing is Standing.ENDED:
         states.cancel_unpaid(database, order.id, now, "the payment was not completed", attempt.reference)
     elif attempt.standing is Standing.PROCESSING:
@@ -212,7 +215,7 @@ def settle_overdue(database: Database, settings: Settings, now: datetime) -> int
                     break  # the others next time
                 continue
             attempt = Attempt(order.token, order.payment_reference, Standing.ENDED)
-        settle(database, attempt, now)
+        settle(database, settings, attempt, now)
         settled += attempt.standing in (Standing.PAID, Standing.ENDED)
     return settled
 
@@ -226,6 +229,16 @@ def withdraw(settings: Settings, order: Order) -> Attempt:
     if method and _awaits(order) and order.payment_reference:
         return method.end(order)
     return Attempt(order.token, order.payment_reference, Standing.ENDED)
+
+
+def _mark_paid(database: Database, settings: Settings, order_id: int, attempt: Attempt, now: datetime) -> None:
+    telling.change(
+        database,
+        order_id,
+        now,
+        lambda within: states.mark_paid(within, order_id, now, attempt.paid_as or attempt.reference),
+        lambda order: letters.letters_for_paid(order, settings, settings.origin),
+    )
 
 
 def _wait(database: Database, order: Order, now: datetime) -> None:

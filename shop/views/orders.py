@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from flask import Blueprint, abort, current_app, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia, security
@@ -101,7 +102,7 @@ def _receipt(order: Order) -> BaseResponse:
     try:
         url = payment.begin(database, settings, order, datetime.now(UTC), receipt_url=_absolute(receipt))
         return redirect(url or receipt, 303)
-    except ProviderError:
+    except (ProviderError, SQLAlchemyError):
         cookies.tell("Your order is placed, but the payment could not be started. Try again from here.", "warning")
         return redirect(receipt, 303)
 
@@ -145,7 +146,7 @@ def _register(form: CheckoutForm) -> None:
     """Put the shopper in this browser's list, as the form's tick asks. The order stands whether or not it can be."""
     try:
         cookies.change_users(lambda users: users.registering(form.values)[0])
-    except UserError:
+    except (UserError, SQLAlchemyError):
         current_app.logger.info("A shopper could not be registered with an order")
 
 

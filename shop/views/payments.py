@@ -57,7 +57,7 @@ def stripe() -> BaseResponse:
         current_app.logger.warning("An event that is not Stripe's, or not signed now, was refused: %s", forged)
         return _plain("The signature does not fit.", 400)
     if attempt:
-        payment.settle(shop().database, attempt, datetime.now(UTC))
+        payment.settle(shop().database, shop().settings, attempt, datetime.now(UTC))
     return _plain("Thank you.", 200)
 
 

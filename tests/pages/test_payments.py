@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from bs4 import BeautifulSoup
 
 from shop.catalogue.store import find_variants
-from shop.database import Database
+from shop.database import Database, outbox
 from shop.money import Currency
 from shop.orders import payment, states, store
 from shop.orders.orders import Address, Fulfilment, Order, Payment
@@ -307,6 +308,21 @@ def test_the_webhook_marks_the_order_paid_however_often_it_comes(shop, stripe, o
     paid = shop.now(order)
     assert (paid.payment, paid.payment_reference, paid.attention) == (Payment.PAID, money, "")
     assert happened(paid).count("paid") == 1
+
+
+def test_the_confirmation_is_queued_once_with_the_payment(shop, stripe, order, begun):
+    def letters() -> list[str]:
+        with shop.database.reading() as connection:
+            written = sa.select(outbox.c.recipient).where(outbox.c.order_id == order.id)
+            return list(connection.execute(written).scalars())
+
+    assert letters() == []
+    stripe.pay(begun)
+    event = stripe.event("checkout.session.completed", begun)
+    for _ in range(2):
+        stripe.send(event, to=shop.webhook)
+
+    assert letters() == ["ann@example.com"]
 
 
 def test_ten_webhooks_at_once_mark_it_paid_once(shop, stripe, order, begun):
