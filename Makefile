@@ -17,7 +17,8 @@ run: .venv/installed ## Serve the shop; CATALOGUE=export.csv sells what that fil
 
 test: .venv/installed-dev ## Run all tests; ARGS="-k cart" picks some
 	@$(BIN)/python -m tests.chromium
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests.postgres
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations and the HTML that is served
 	$(BIN)/ruff format --check .

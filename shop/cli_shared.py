@@ -57,7 +57,7 @@ def chosen_settings() -> Settings:
     settings = read_settings()
     if catalogue is None:
         return settings
-    settings = server._with_database_of(settings, catalogue)
+    settings = server.with_database_of(settings, catalogue)
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         raise click.ClickException(f"Nothing has served {catalogue.name} yet: shop serve --catalogue {catalogue}")

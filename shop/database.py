@@ -248,6 +248,8 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection to read with, in one snapshot. Nothing done on it is kept."""
         with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager

@@ -65,7 +65,7 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
     """
     address = _free_address(settings.host, settings.port)
     if catalogue is not None:
-        settings = _with_database_of(settings, catalogue)
+        settings = with_database_of(settings, catalogue)
     count = _open_catalogue(settings, catalogue, showing)
 
     importlib.import_module("shop.views")  # once, for the workers that are forked from here
@@ -102,7 +102,7 @@ def _import(database: Database, path: Path, settings: Settings, showing: Showing
         return import_file(database, path, settings, replace=replace, progress=progress)
 
 
-def _with_database_of(settings: Settings, catalogue: Path) -> Settings:
+def with_database_of(settings: Settings, catalogue: Path) -> Settings:
     """The settings with a database of the catalogue's own, so that trying one out leaves the shop's alone.
 
     The currency is part of its name, since prices are kept in minor units. A SHOP_DATABASE_URL that was set

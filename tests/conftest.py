@@ -6,6 +6,7 @@ The shelf (`shelf.csv`) is imported once; each test gets a copy of that database
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -15,7 +16,7 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 
-from shop import create_app
+from shop import Shop, create_app
 from shop.catalogue import store
 from shop.catalogue.importing import import_file
 from shop.catalogue.products import Variant
@@ -45,9 +46,12 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(stocked: Path, tmp_path: Path) -> Settings:
     shutil.copy(stocked, tmp_path / "shop.sqlite3")
-    return Settings(
-        data=tmp_path, database_url=f"sqlite:///{tmp_path / 'shop.sqlite3'}", secret_key="a key of the tests alone"
-    )
+    return _settings(tmp_path)
+
+
+def _settings(data: Path) -> Settings:
+    url = f"sqlite:///{data / 'shop.sqlite3'}"
+    return Settings(data=data, database_url=url, secret_key="a key of the tests alone")
 
 
 @pytest.fixture
@@ -57,18 +61,38 @@ def database(settings: Settings):
     database.close()
 
 
-@pytest.fixture
-def app(settings: Settings):
-    app = create_app(settings)
-    yield app
-    app.extensions["shop"].database.close()
+@pytest.fixture(scope="session")
+def built(stocked: Path) -> Flask:
+    """An app with all its templates compiled, which takes longer than most tests. `app` gives it a shop."""
+    return create_app(_settings(stocked.parent))
+
+
+@pytest.fixture(scope="session")
+def built_for_https(stocked: Path) -> Flask:
+    return create_app(replace(_settings(stocked.parent), https=True))
 
 
 @pytest.fixture
-def https_app(settings: Settings):
-    app = create_app(replace(settings, https=True))
+def app(built: Flask, settings: Settings):
+    with _opened(built, settings) as app:
+        yield app
+
+
+@pytest.fixture
+def https_app(built_for_https: Flask, settings: Settings):
+    with _opened(built_for_https, replace(settings, https=True)) as app:
+        yield app
+
+
+@contextmanager
+def _opened(app: Flask, settings: Settings):
+    """The app with the shop of one test: a database and a data folder of its own."""
+    built_with = app.extensions["shop"]
+    database = Database(settings.database_url)
+    app.extensions["shop"] = Shop(settings, database, built_with.terms)
     yield app
-    app.extensions["shop"].database.close()
+    database.close()
+    app.extensions["shop"] = built_with
 
 
 @pytest.fixture

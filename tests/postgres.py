@@ -33,8 +33,12 @@ No PostgreSQL server was found, and none could be installed, so its tests can't 
 Install one (Debian and Ubuntu: apt install postgresql), or name its programs: {GIVEN}=/path/to/postgresql/bin"""
 
 
+# Stops the server and removes its folder when its standard input ends: at our word, or by our own sudden death.
+_KEEPER = 'read _; "$0/pg_ctl" stop --mode=immediate --wait -D "$1/data"; rm -rf "$1"'
+
+
 class Server:
-    """A running server in a folder of its own."""
+    """A running server in a folder of its own. `stop` leaves nothing."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -44,6 +48,15 @@ class Server:
         self._user = _unprivileged() if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(self._folder, self._user)
+        self._keeper = subprocess.Popen(
+            ["sh", "-c", _KEEPER, programs, self._folder],
+            user=self._user,
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt from the keyboard is for us alone
+        )
 
     def start(self) -> None:
         data = self._folder / "data"
@@ -53,11 +66,8 @@ class Server:
         self._run("pg_ctl", "start", "--wait", "-D", data, "-l", self._folder / "log", "-o", options)
 
     def stop(self) -> None:
-        """Stop it, whoever is still connected, and leave nothing."""
-        try:
-            self._run("pg_ctl", "stop", "--wait", "--mode=immediate", "-D", self._folder / "data")
-        finally:
-            shutil.rmtree(self._folder)
+        """Stop it, whoever is still connected."""
+        self._keeper.communicate(timeout=120)
 
     def create(self, template: str = "") -> str:
         """The URL of a new database: an empty one, or a copy of what is at the URL `template`."""

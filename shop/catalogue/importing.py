@@ -321,7 +321,7 @@ def _all_of(kind: type[Any], *but: str) -> Callable[[Any], Any]:
     return attrgetter(*(field.name for field in fields(kind) if field.compare and field.name not in but))
 
 
-_OF_PRODUCT = _all_of(ProductRecord, "variants", "images")
+_OF_PRODUCT = _all_of(ProductRecord, "variants", "images", "files")
 _OF_VARIANT = _all_of(VariantRecord)
 _OF_IMAGE = _all_of(ImageRecord)
 

@@ -541,7 +541,7 @@ def _tags(text: str) -> tuple[str, ...]:
 
 
 def _collections(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_names(text, ";")))
+    return tuple(sorted(dict.fromkeys(_names(text, ";"))))
 
 
 def _collection(text: str) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def test_the_only_variant_of_a_product_with_an_option_keeps_its_value_and_has_th
 
 
 def test_a_collection_column_comes_before_the_type():
-    assert mug(Type="Cups", Collection="Tea; Gifts ;Tea;").collections == ("Tea", "Gifts")
+    assert mug(Type="Cups", Collection="Tea; Gifts ;Tea;").collections == ("Gifts", "Tea")
     assert mug(Type="Cups", Collection=" ").collections == ("Cups",)
     assert mug(Type="Cups; Saucers").collections == ("Cups; Saucers",)
     assert mug().collections == ()
@@ -481,6 +481,6 @@ def peak_of_reading(count):
 
 
 def test_memory_does_not_grow_with_the_file():
-    peak_of_reading(5_000)  # fills the caches
+    peak_of_reading(3_000)  # fills the caches
 
-    assert peak_of_reading(20_000) < 1.2 * peak_of_reading(5_000)
+    assert peak_of_reading(9_000) < 1.2 * peak_of_reading(3_000)

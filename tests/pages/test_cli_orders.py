@@ -549,7 +549,7 @@ def test_the_shop_of_a_catalogue_is_reached_by_its_file(merchant):
     before = merchant.types("stock", "--catalogue", SHELF, "low")
     assert (before.exit_code, before.stderr.splitlines()[-1][:27]) == (1, "Error: Nothing has served s")
 
-    theirs = Database(server._with_database_of(merchant.settings, SHELF).database_url)
+    theirs = Database(server.with_database_of(merchant.settings, SHELF).database_url)
     theirs.migrate()
     import_file(theirs, SHELF, merchant.settings)
     result = merchant.types("stock", "--catalogue", SHELF, "set", "mug", 5)
