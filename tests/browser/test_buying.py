@@ -1,0 +1,115 @@
+"""From home to the receipt, on a phone: with plain forms, and with htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.axe import violations
+from tests.browser.conftest import Complaints, cart, fill_cart
+
+PHONE = {"width": 390, "height": 844}
+
+
+def fill_in(page: Page, **fields: str) -> None:
+    for label, value in fields.items():
+        page.get_by_label(label.replace("_", " "), exact=True).fill(value)
+
+
+@pytest.mark.parametrize("scripted", [False, True], ids=["without-javascript", "with-htmx"])
+def test_the_whole_way_from_home_to_the_receipt(visit: Callable[..., BrowserContext], complaints, scripted: bool):
+    complaints.expect("status of 422")
+    visitor = visit(java_script_enabled=scripted, viewport=PHONE)
+    page = visitor.new_page()
+    page.goto("/")
+    page.locator("#main").get_by_role("link", name="Kitchen").click()
+    page.wait_for_url("/collections/kitchen")
+    page.get_by_role("button", name="Add to cart: Mug").click()
+    expect(page.get_by_role("status")).to_contain_text("Mug is in your cart.")
+    page.locator("#cart-count").click()
+    page.get_by_role("link", name="Check out").click()
+    page.wait_for_url("/checkout")
+
+    fill_in(page, Name="Ann Lee", Email="ann@example.org")
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was ordered yet")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Ann Lee")
+
+    page.get_by_label("Country").select_option("DE")
+    if not scripted:
+        page.get_by_role("button", name="Use this country").click()
+    expect(page.get_by_label("State")).to_have_count(0)
+    fill_in(page, Street_and_number="Hauptstr. 1", Postcode="10115", City="Berlin")
+    page.get_by_label("Register me in this browser").check()
+    page.get_by_role("button", name="Place the order").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you.")
+    expect(page.locator(".receipt address")).to_contain_text("10115 Berlin")
+    assert "/orders/" in page.url
+    assert cart(visitor) == {}
+    page.get_by_role("link", name="Your orders").first.click()
+    expect(page.locator(".order-row")).to_have_count(1)
+    page.get_by_role("button", name="Order again").click()
+    page.wait_for_url("/cart")
+    assert cart(visitor) == {"mug": 1}
+
+
+def test_a_country_changes_the_form_and_keeps_the_focus_and_what_was_typed(page: Page, visitor: BrowserContext):
+    fill_cart(visitor, mug=1)
+    page.goto("/checkout")
+    fill_in(page, Name="Ann Lee", Street_and_number="1 Main Street")
+    country = page.get_by_label("Country")
+    country.focus()
+    country.select_option("JP")
+
+    expect(page.get_by_label("Prefecture")).to_be_visible()
+    expect(country).to_be_focused()
+    expect(page.get_by_label("Street and number")).to_have_value("1 Main Street")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Ann Lee")
+
+
+def test_a_double_click_orders_once(page: Page, visitor: BrowserContext):
+    fill_cart(visitor, mug=1)
+    page.goto("/checkout")
+    fill_in(page, Name="Ann", Email="ann@example.org", Street_and_number="1 Main", City="Reno", ZIP_code="89501")
+    page.get_by_label("State").select_option("NV")
+    expect(page.get_by_role("status")).to_contain_text("The total is")
+    page.locator("#place-order").dblclick()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you.")
+
+    page.goto("/orders")
+    expect(page.locator(".order-row")).to_have_count(1)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_from_home_to_the_receipt(
+    visit: Callable[..., BrowserContext], complaints: Complaints, width: int
+):
+    complaints.expect("status of 422", "status of 404", "status of 409")
+    visitor = visit(viewport={"width": width, "height": 900})
+    page = visitor.new_page()
+
+    def check(path: str) -> None:
+        page.goto(path)
+        assert violations(page) == [], path
+
+    for path in ("/", "/products", "/products/shirt?variant=shirt.blue.m", "/products/mantel-clock", "/search?q=tea"):
+        check(path)
+    for path in ("/search?q=zeppelin", "/nowhere", "/cart", "/orders", "/cart-items?item=mug"):
+        check(path)
+    fill_cart(visitor, mug=1, clay_teapot=50, gone=1)
+    check("/cart")
+    check("/cart/shared?items={%22mug%22:2}")
+    check("/checkout")
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert violations(page) == []
+    fill_in(page, Name="Ann", Email="ann@example.org", Street_and_number="1 Main", City="Reno", ZIP_code="89501")
+    page.get_by_label("State").select_option("NV")
+    expect(page.get_by_role("status")).to_contain_text("The total is")
+    page.get_by_role("button", name="Place the order").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you.")
+    assert violations(page) == []
+    check("/orders")
