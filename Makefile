@@ -18,7 +18,7 @@ run: .venv/installed ## Serve the shop; CATALOGUE=export.csv sells what that fil
 test: .venv/installed-dev ## Run all tests; ARGS="-k cart" picks some
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.postgres
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal $(ARGS)
 
 check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations and the HTML that is served
 	$(BIN)/ruff format --check .

@@ -46,11 +46,11 @@ class Visitor:
         """The HTML at `path`; None when it is something else, or not what was expected."""
         return self._open(urllib.request.Request(urljoin(self.url, path)), expected)
 
-    def post(self, path: str, **form: str) -> str | None:
+    def post(self, path: str, expected: int = 200, **form: str) -> str | None:
         request = urllib.request.Request(
             urljoin(self.url, path), urlencode(form).encode(), {"Sec-Fetch-Site": "same-origin"}
         )
-        return self._open(request, 200)
+        return self._open(request, expected)
 
     def _open(self, request: urllib.request.Request, expected: int) -> str | None:
         try:
@@ -83,8 +83,10 @@ def pages(visitor: Visitor) -> Iterator[tuple[str, str]]:
                 queue.append(link)
     for item in list(items)[:IN_CART]:
         visitor.post("/cart-items", item=item, quantity="2")
-    for path in ("/cart", "/"):
-        yield f"{path} with a filled cart", visitor.get(path) or ""
+    visitor.post("/users", name="Ann Lee", email="ann@example.org", city="Ely", country="GB")
+    for path in ("/cart", "/", "/checkout", "/users", "/users?term=nobody", "/cookies", "/orders"):
+        yield f"{path} with a filled cart and a person", visitor.get(path) or ""
+    yield "a checkout with errors", visitor.post("/orders", expected=422, nonce="") or ""
     yield "an unknown address", visitor.get("/no-such-page", 404) or ""
     yield "an unknown product", visitor.get("/products/no-such-product", 404) or ""
 
