@@ -17,7 +17,7 @@ from shop.cart import Cart
 from shop.orders import addresses, payment
 from shop.orders.orders import Address
 from shop.orders.payment import PaymentMethod
-from shop.orders.placing import Quote, Seen, Wish, quote
+from shop.orders.placing import Quote, Wish, quote
 from shop.users import InvalidUser, Users, countries
 from shop.views.shared import connection, shop
 
@@ -107,10 +107,6 @@ def home_country() -> str:
     """The country that the shop's locale names."""
     territory = Locale.parse(shop().settings.locale).territory
     return territory if territory in countries() else "US"
-
-
-def read_seen(text: str) -> Seen | None:
-    return Seen.read(text) if text else None
 
 
 def _prefilled() -> dict[str, str]:

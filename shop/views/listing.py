@@ -22,7 +22,7 @@ def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> st
     Raises BadQuery for a sort or a page that can't be, NotFound for a page past the last.
     """
     default = next(iter(sorts))
-    wish = replace(wish, sort=_sort(sorts, default), page=_page(), tags=_tags())
+    wish = replace(wish, sort=_sort(sorts, default), page=page_number(), tags=_tags())
     page = store.find_page(connection(), wish)
     if page.number > page.pages:
         abort(404, description=f"This list has {page.pages} {'page' if page.pages == 1 else 'pages'}.")
@@ -48,9 +48,10 @@ def _sort(sorts: dict[str, str], default: str) -> str:
     return sort
 
 
-def _page() -> int:
+def page_number(digits: int = 7) -> int:
+    """The query's `page`, 1 if missing. Raises BadQuery for anything but a number of at most that many digits."""
     page = request.args.get("page") or "1"
-    if not (page.isascii() and page.isdigit() and len(page) <= 7 and int(page) > 0):
+    if not (page.isascii() and page.isdigit() and len(page) <= digits and int(page) > 0):
         raise BadQuery("page", page, "a number, counted from 1")
     return int(page)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from flask import Blueprint, abort, current_app, make_response, redirect, render_template, request, url_for
@@ -18,7 +19,7 @@ from shop.money import Currency
 from shop.orders import letters, payment, store
 from shop.orders.orders import Order
 from shop.orders.payment import ProviderError
-from shop.orders.placing import Change, Changed, Refused, Wish, place, quote
+from shop.orders.placing import Change, Changed, Refused, Seen, Wish, place, quote
 from shop.users import UserError
 from shop.views import checkout
 from shop.views.checkout import FIELDS, CheckoutForm
@@ -133,12 +134,10 @@ def _typed() -> dict[str, str]:
 def _with_what_was_seen(wish: Wish) -> Wish:
     """The wish with the amounts that the page showed. Ones that no page showed match nothing: nothing is placed."""
     total = request.form.get("total", "")
-    return Wish(
-        **vars(wish)
-        | {
-            "expected_total": int(total) if _AMOUNT.fullmatch(total) else -1,
-            "seen": checkout.read_seen(request.form.get("seen", "")),
-        }
+    return replace(
+        wish,
+        expected_total=int(total) if _AMOUNT.fullmatch(total) else -1,
+        seen=Seen.read(request.form.get("seen", "")),
     )
 
 

@@ -14,10 +14,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia
 from shop.cookies import UserList
-from shop.errors import BadQuery
 from shop.hypermedia import Message, Partial, Undo
 from shop.seals import Broken
 from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
+from shop.views import listing
 
 bp = Blueprint("users", __name__)
 
@@ -68,7 +68,7 @@ class UserPage:
 
 @bp.get("/users")
 def index() -> str:
-    page = _page(request.args.get("term", "")[:200], _page_number())
+    page = _page(request.args.get("term", "")[:200], listing.page_number(digits=5))
     if page.number > page.pages:
         abort(404, description=f"This list has {page.pages} {'page' if page.pages == 1 else 'pages'}.")
     if hypermedia.wants_fragments():
@@ -209,13 +209,6 @@ def _page(term: str, number: int) -> UserPage:
     found = users.search(term)
     shown = found.users[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
     return UserPage(Users(shown), term.strip(), number, len(found), len(users))
-
-
-def _page_number() -> int:
-    page = request.args.get("page") or "1"
-    if not (page.isascii() and page.isdigit() and len(page) <= 5 and int(page) > 0):
-        raise BadQuery("page", page, "a number, counted from 1")
-    return int(page)
 
 
 def _is_list_on_screen() -> bool:

@@ -96,9 +96,6 @@ def _do_without(config: pytest.Config) -> None:
     pytest.skip(chromium.MISSING)
 
 
-# The shelf's mug has a picture that isn't there: a tile takes its place.
-
-
 class Complaints:
     """What browsers said on their consoles, without what the test expected."""
 
