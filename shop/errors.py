@@ -45,6 +45,10 @@ class BadQuery(Exception):
         super().__init__(f"“{field}” is “{value[:40]}”, but must be {expected}.")
 
 
+class BadForm(BadQuery):
+    """A field of a form that nothing here understands, which no person has typed."""
+
+
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CartError, lambda error: _answer(422, str(error)))
@@ -52,6 +56,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(UnknownUser, lambda error: _answer(404, str(error)))
     app.register_error_handler(UserError, lambda error: _answer(422, str(error)))
     app.register_error_handler(BadQuery, lambda error: _answer(400, str(error)))
+    app.register_error_handler(BadForm, lambda error: _answer(422, str(error)))
     app.register_error_handler(NotTaken, _not_taken)
     app.register_error_handler(Exception, _unexpected)
 

@@ -20,6 +20,8 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from shop import language
+
 T = TypeVar("T")
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,7 @@ class Settings:
     name: str = "Crumb"
     currency: str = "USD"
     locale: str = "en_US"
+    languages: tuple[str, ...] = language.available()
     data: Path = PROJECT / "instance"
     database_url: str = ""
     secret_key: str = field(default="", repr=False)
@@ -58,6 +61,17 @@ class Settings:
     stripe_key: str = field(default="", repr=False)
     stripe_webhook_secret: str = field(default="", repr=False)
     stripe_api: str = ""
+
+    @property
+    def own_language(self) -> str:
+        """What is spoken to a visitor who asks for no other: the locale's language, if there are texts in it."""
+        own = self.locale.split("_")[0]
+        return own if own in self.languages else self.languages[0]
+
+    def locale_of(self, spoken: str) -> str:
+        """The locale of amounts and dates in a page of that language."""
+        own = self.locale.split("_")[0]
+        return self.locale if spoken == own or own not in language.available() else spoken
 
     @property
     def mail(self) -> Path:
@@ -83,6 +97,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name=given.take("SHOP_NAME", _name, Settings.name),
         currency=given.take("SHOP_CURRENCY", _currency, Settings.currency),
         locale=given.take("SHOP_LOCALE", _locale, Settings.locale),
+        languages=given.take("SHOP_LANGUAGES", _languages, Settings.languages),
         data=data,
         database_url=given.take("SHOP_DATABASE_URL", _database_url, f"sqlite:///{data / 'shop.sqlite3'}"),
         secret_key=given.take("SHOP_SECRET_KEY", _key, "") or _kept_key(data),
@@ -160,6 +175,13 @@ def _locale(text: str) -> str:
         return str(Locale.parse(text, sep="-" if "-" in text else "_"))
     except (ValueError, UnknownLocaleError):
         raise _Unfit("a locale such as en_US, de_DE or ru_RU") from None
+
+
+def _languages(text: str) -> tuple[str, ...]:
+    codes = tuple(dict.fromkeys(code.strip() for code in text.split(",")))
+    if not set(codes) <= set(language.available()):
+        raise _Unfit(f"some of {','.join(language.available())}, separated by commas")
+    return codes
 
 
 def _database_url(text: str) -> str:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from babel.dates import format_datetime
+from babel.numbers import format_decimal
 from flask import current_app, g, request
 from sqlalchemy.engine import Connection
 
-from shop import Shop, cookies, users
+from shop import Shop, cookies, language, users
 from shop.cart import Cart, Contents
 from shop.catalogue import store
 from shop.catalogue.products import Collection
@@ -49,13 +51,22 @@ def current_contents() -> Contents:
 
 def money(minor: int, currency: str = "") -> str:
     """The `money` filter: minor units, of the shop's currency unless it is named, as people read them."""
-    settings = shop().settings
-    return _currency(currency or settings.currency, settings.locale).format(minor)
+    return _currency(currency or shop().settings.currency, locale()).format(minor)
 
 
 def date(moment: datetime) -> str:
     """The `date` filter: a day and a time as people read them, in UTC."""
-    return format_datetime(moment, "medium", locale=shop().settings.locale)
+    return format_datetime(moment, "medium", locale=locale())
+
+
+def number(count: int) -> str:
+    """The `number` filter: a count as people read it."""
+    return format_decimal(count, locale=locale())
+
+
+def locale() -> str:
+    """The locale of amounts and dates in what is answered now."""
+    return shop().settings.locale_of(language.spoken())
 
 
 def status(order: Order) -> str:
@@ -84,7 +95,8 @@ def context() -> dict[str, Any]:
     settings = shop().settings
     return {
         "shop_name": settings.name,
-        "language": settings.locale.split("_")[0],
+        "language": language.spoken(),
+        "languages": settings.languages,
         "contents": current_contents,
         "cart_problem": cookies.cart_problem,
         "told": cookies.told,
@@ -92,7 +104,14 @@ def context() -> dict[str, Any]:
         "shopper": cookies.shopper,
         "menu": _menu,
         "path": request.path,
+        "page_address": _page_address(),
     }
+
+
+def _page_address() -> str:
+    """The page on screen without the language its address may ask for: what a choice of another comes back to."""
+    query = [(name, value) for name, value in request.args.items(multi=True) if name != "language"]
+    return request.path + ("?" + urlencode(query) if query else "")
 
 
 def _menu() -> tuple[Collection, ...]:

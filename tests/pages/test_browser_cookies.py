@@ -348,7 +348,7 @@ def test_an_error_logs_no_name(client, caplog, capfd, monkeypatch):
     def fail(*_arguments, **_named):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr("shop.cookies._users_value", fail)
+    monkeypatch.setattr("shop.cookies.users._users_value", fail)
     answer = client.post("/users", data={"name": "Zebedee", "email": "zebedee@example.org"}, headers=HTMX)
 
     assert answer.status_code == 500

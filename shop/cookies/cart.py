@@ -1,0 +1,96 @@
+"""The cart's cookie: JSON that anybody can read, `{"clay-teapot":2}`."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from flask import g
+
+from shop.cart import Cart
+from shop.catalogue.products import MOST_OF_ONE
+from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent
+from shop.language import N_
+
+CART = Kind(
+    "cart",
+    N_("What you put in your cart: items and quantities, and nothing about you."),
+    budget=2000,
+    lives=timedelta(days=30),
+    full=N_("Your cart is full: it has no room for another line. It is as it was. Remove a line to make room."),
+)
+_LONGEST_ITEM = 255
+
+
+def current_cart() -> Cart:
+    """The cart of this request: what `keep_cart` was given, else what the browser sent, else an empty one."""
+    return _decoded_cart()[0]
+
+
+def cart_problem() -> str | None:
+    """What is wrong with the cart cookie that the browser sent, as the end of a sentence; None when it is fine."""
+    return _decoded_cart()[1]
+
+
+def keep_cart(cart: Cart) -> None:
+    """Send `cart` with this answer, unless the browser has just that. Raises OverBudget, changing nothing."""
+    if list(cart.quantities.items()) == list(current_cart().quantities.items()) and not cart_problem():
+        return
+    value = encode(dict(cart.quantities))
+    # A cart that is over its budget already may still get shorter.
+    if not fits(CART, value) and len(value) >= len(sent(CART)):
+        raise OverBudget(CART)
+    g.cart = cart, None
+    keep(CART, value if cart else "")
+
+
+def decode_cart(value: str) -> Cart:
+    """The cart in `value`: JSON, percent-encoded or plain. Raises Unreadable.
+
+    An object of items and quantities; or a list of items, one for each unit, which is the older form.
+    """
+    decoded = decode(value, longest=CART.budget * 3)
+    if isinstance(decoded, list):
+        decoded = _counted(decoded)
+    if not isinstance(decoded, dict):
+        raise Unreadable("it is neither an object nor a list")
+    for item, quantity in decoded.items():
+        _check_item(item)
+        if type(quantity) is not int or not 1 <= quantity <= MOST_OF_ONE:
+            raise Unreadable(f"it has a quantity of {item!r} that is no whole number from 1 to {MOST_OF_ONE}")
+    return Cart(decoded)
+
+
+def encode_cart(cart: Cart) -> str:
+    """The cart as compact JSON, for a form's hidden field or a link: what `decode_cart` reads."""
+    return json.dumps(dict(cart.quantities), ensure_ascii=False, separators=(",", ":"))
+
+
+def _decoded_cart() -> tuple[Cart, str | None]:
+    if "cart" not in g:
+        value = sent(CART)
+        try:
+            g.cart = (decode_cart(value) if value else Cart()), None
+        except Unreadable as unreadable:
+            g.cart = Cart(), str(unreadable)
+    kept: tuple[Cart, str | None] = g.cart
+    return kept
+
+
+def _counted(items: list[object]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for item in items:
+        checked = _check_item(item)
+        counts[checked] = counts.get(checked, 0) + 1
+    return counts
+
+
+def _check_item(item: object) -> str:
+    if not isinstance(item, str) or not 0 < len(item) <= _LONGEST_ITEM or not is_text(item):
+        raise Unreadable("it names something that is no item")
+    return item
+
+
+def erase_cart() -> None:
+    g.cart = Cart(), None
+    keep(CART, "")

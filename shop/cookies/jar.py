@@ -1,0 +1,171 @@
+"""Any cookie: names, flags, budgets, and how JSON travels in one. What the rest of the package is built on."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote, unquote
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.http import parse_cookie
+
+from shop.database import Database
+from shop.language import N_
+from shop.language import gettext as _
+from shop.seals import Seal
+from shop.settings import Settings
+
+# RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
+COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
+_LONGEST_NUMBER = 18
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is the same for every cookie of one name. `budget` is in bytes of name and value."""
+
+    name: str
+    purpose: str  # a sentence for the visitor
+    budget: int
+    lives: timedelta
+    full: str = N_("This browser has no room left for that.")  # a sentence for the shopper
+
+    @property
+    def header_name(self) -> str:
+        """The name in the browser. `__Host-` stops a sibling subdomain from planting one; it needs HTTPS."""
+        return f"__Host-{self.name}" if settings().https else self.name
+
+
+class Unreadable(ValueError):
+    """A value is not what this shop writes; `str()` says what is wrong with it, as the end of a sentence."""
+
+
+class OverBudget(Exception):
+    """The value would not fit its cookie; nothing was written."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(_(kind.full))
+        self.kind = kind
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(_write_kept)
+
+
+def encode(value: object) -> str:
+    """Compact JSON in which only what a cookie may not carry is percent-encoded: devtools show it decoded."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return quote(text, safe=COOKIE_OCTETS)
+
+
+def decode(value: str, longest: int) -> Any:
+    """The JSON in `value`, percent-encoded or plain, of at most `longest` characters. Raises Unreadable.
+
+    Refuses what JSON's readers differ on: duplicate keys, NaN, and numbers that are no integers.
+    """
+    if len(value) > longest:
+        raise Unreadable(f"it is {len(value)} characters long")
+    try:
+        text = unquote(value, errors="strict")
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_number,
+            parse_float=_no_number,
+            parse_int=_short_integer,
+        )
+    except Unreadable:
+        raise
+    except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise Unreadable("it is not JSON that this shop writes") from None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    decoded = dict(pairs)
+    if len(decoded) < len(pairs):
+        raise Unreadable("it names something twice")
+    return decoded
+
+
+def _no_number(text: str) -> NoReturn:
+    raise Unreadable(f"it contains {text[:20]}, which is no whole number")
+
+
+def _short_integer(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise Unreadable("it contains a number of too many digits")
+    return int(text)
+
+
+def sent(kind: Kind) -> str:
+    """The value as the browser sends it; empty when it sends none.
+
+    Read from the header itself: Werkzeug's reader drops values that are plain JSON, such as one typed in devtools,
+    and only it understands its own quoting, which lessons' code writes.
+    """
+    value = next((value for name, value in pairs() if name == kind.header_name), "")
+    if value.startswith('"'):
+        return parse_cookie(f"{kind.name}={value}").get(kind.name, "")
+    # WSGI hands headers over as Latin-1, whatever they are.
+    return value.encode("latin-1").decode(errors="replace")
+
+
+def pairs() -> Iterator[tuple[str, str]]:
+    """Names and values of the cookies that the browser sent, as they were sent."""
+    for pair in request.headers.get("Cookie", "").split(";"):
+        name, separator, value = pair.strip().partition("=")
+        if separator:
+            yield name, value
+
+
+def fits(kind: Kind, value: str) -> bool:
+    return len(kind.header_name) + len(value) <= kind.budget
+
+
+def seal(purpose: str) -> Seal:
+    """The seal of one purpose, such as a cookie's name, with this app's keys."""
+    seals: dict[str, Seal] = current_app.extensions["shop"].seals
+    if purpose not in seals:
+        keys = settings().secret_key, *settings().secret_key_fallbacks
+        seals[purpose] = Seal(keys, purpose)
+    return seals[purpose]
+
+
+def keep(kind: Kind, value: str) -> None:
+    """Write `value` with this answer, or erase the cookie when it is empty; nothing when the browser has it so."""
+    kept: dict[str, Callable[[Response], None]] = g.setdefault("kept_cookies", {})
+    kept.pop(kind.name, None)
+    if value == sent(kind):
+        return
+    flags: dict[str, Any] = {"path": "/", "secure": settings().https, "httponly": True, "samesite": "Lax"}
+    if value:
+        kept[kind.name] = lambda answer: answer.set_cookie(kind.header_name, value, max_age=kind.lives, **flags)
+    else:
+        kept[kind.name] = lambda answer: answer.delete_cookie(kind.header_name, **flags)
+
+
+def _write_kept(answer: Response) -> Response:
+    for write in g.get("kept_cookies", {}).values():
+        write(answer)
+    if g.get("told"):
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def database() -> Database:
+    database: Database = current_app.extensions["shop"].database
+    return database
+
+
+def settings() -> Settings:
+    settings: Settings = current_app.extensions["shop"].settings
+    return settings
+
+
+def is_text(text: str) -> bool:
+    """False for half a surrogate pair, which JSON can spell and UTF-8 can't, and for control characters."""
+    return not any(unicodedata.category(character) in ("Cs", "Cc") for character in text)

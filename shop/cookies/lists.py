@@ -1,0 +1,90 @@
+"""Readable lists: what was saved for later, and the products that were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from flask import g
+
+from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent
+from shop.language import N_
+
+# With `language`, these two stay within the 600 bytes that DESIGN leaves to all later cookies together.
+SAVED = Kind(
+    "saved",
+    N_("What you saved for later: items, and nothing about you."),
+    budget=320,
+    lives=timedelta(days=400),
+    full=N_("Your saved list is full. Remove something from it to make room."),
+)
+RECENT = Kind(
+    "recent",
+    N_("The products you looked at, the latest first, at most twelve."),
+    budget=240,
+    lives=timedelta(days=30),
+)
+MOST_RECENT = 12
+_LONGEST_NAME = 255
+
+
+def saved_items() -> tuple[str, ...]:
+    """Items saved for later, the latest first."""
+    return _read(SAVED)[0]
+
+
+def keep_saved(items: Iterable[str]) -> None:
+    """Send these saved items with this answer. Raises OverBudget, changing nothing; a list may always get shorter."""
+    kept = tuple(dict.fromkeys(items))
+    value = encode(kept)
+    if not fits(SAVED, value) and len(value) >= len(sent(SAVED)):
+        raise OverBudget(SAVED)
+    _write(SAVED, kept)
+
+
+def recent_products() -> tuple[str, ...]:
+    """Handles of the products that were looked at, the latest first, at most twelve."""
+    return _read(RECENT)[0][:MOST_RECENT]
+
+
+def remember_product(handle: str) -> None:
+    """Put this product first; the ones looked at longest ago give way."""
+    handles = tuple(dict.fromkeys((handle, *recent_products())))[:MOST_RECENT]
+    while not fits(RECENT, encode(handles)):
+        handles = handles[:-1]
+    _write(RECENT, handles)
+
+
+def forget(kind: Kind) -> None:
+    _write(kind, ())
+
+
+def list_problem(kind: Kind) -> str | None:
+    """What is wrong with that cookie as the browser sent it, as the end of a sentence; None when it is fine."""
+    return _read(kind)[1]
+
+
+def _write(kind: Kind, names: tuple[str, ...]) -> None:
+    setattr(g, kind.name, (names, None))
+    keep(kind, encode(names) if names else "")
+
+
+def _read(kind: Kind) -> tuple[tuple[str, ...], str | None]:
+    if kind.name not in g:
+        value = sent(kind)
+        try:
+            setattr(g, kind.name, (_decoded(value, kind) if value else (), None))
+        except Unreadable as unreadable:
+            setattr(g, kind.name, ((), str(unreadable)))
+    found: tuple[tuple[str, ...], str | None] = g.get(kind.name)
+    return found
+
+
+def _decoded(value: str, kind: Kind) -> tuple[str, ...]:
+    decoded = decode(value, longest=kind.budget * 3)
+    if not isinstance(decoded, list):
+        raise Unreadable("it is no list")
+    for name in decoded:
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not is_text(name):
+            raise Unreadable("it names something that is no item")
+    return tuple(dict.fromkeys(decoded))

@@ -1,0 +1,95 @@
+"""Flask's own signed session: who is shopping, the latest orders, messages to show once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask, flash, g, get_flashed_messages, session
+
+from shop.cookies.jar import Kind
+from shop.cookies.users import current_users
+from shop.language import N_
+from shop.settings import Settings
+from shop.users import User
+
+SESSION = Kind(
+    "session",
+    N_("Who is shopping, your latest orders' addresses, and messages to show once."),
+    budget=600,
+    lives=timedelta(days=400),
+)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    app.secret_key = settings.secret_key
+    app.config.update(
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
+        SESSION_COOKIE_NAME=f"__Host-{SESSION.name}" if settings.https else SESSION.name,
+        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION.lives,
+        SESSION_REFRESH_EACH_REQUEST=False,
+    )
+
+
+# Who is shopping
+
+
+def shopper() -> User | None:
+    """The registered user who was chosen to shop; None for a guest."""
+    chosen = session.get("shopper")
+    if not isinstance(chosen, str):
+        return None
+    return next((user for user in current_users() if user.id == chosen), None)
+
+
+def choose_shopper(user: User | None) -> None:
+    """Shop as `user` from now on, or as a guest."""
+    session.permanent = True
+    if user is not None:
+        session["shopper"] = user.id
+    else:
+        session.pop("shopper", None)
+        _leave_no_empty_session()
+
+
+# The latest orders
+
+_MOST_ORDERS = 6  # whose tokens fit the session with all else that it may hold
+
+
+def remember_order(token: str) -> None:
+    """Let this browser list the order, as the latest of six."""
+    session.permanent = True
+    session["orders"] = [token, *(each for each in recent_orders() if each != token)][:_MOST_ORDERS]
+
+
+def recent_orders() -> tuple[str, ...]:
+    """Tokens of the orders that were placed in this browser, the latest first."""
+    kept = session.get("orders")
+    return tuple(token for token in kept if isinstance(token, str)) if isinstance(kept, list) else ()
+
+
+# One-time messages
+
+
+def tell(text: str, tone: str = "good") -> None:
+    """Say `text` on the next page that this browser opens, once. Only the latest waits: more would not fit."""
+    session.permanent = True
+    session.pop("_flashes", None)
+    flash(text, tone)
+
+
+def told() -> list[tuple[str, str]]:
+    """Messages to show now, as (tone, text): the one thing that a GET may clear from a cookie."""
+    messages = get_flashed_messages(with_categories=True)
+    if messages:
+        g.told = True
+        _leave_no_empty_session()
+    return [(message[0], message[1]) for message in messages]
+
+
+def _leave_no_empty_session() -> None:
+    """Let the session's cookie go when it says nothing any more but how long it lives."""
+    if set(session) <= {"_permanent"}:
+        session.clear()

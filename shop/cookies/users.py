@@ -1,0 +1,170 @@
+"""The cookie of the registered users: sealed, or signed where SHOP_USERS_COOKIE says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from flask import g, session
+from sqlalchemy.engine import Connection
+
+from shop import user_lists
+from shop.cookies.jar import Kind, Unreadable, database, decode, encode, fits, keep, seal, sent, settings
+from shop.language import N_
+from shop.seals import Broken
+from shop.users import Users
+
+USERS = Kind(
+    "users", N_("The people registered in this browser, and their addresses."), budget=2800, lives=timedelta(days=400)
+)
+
+
+@dataclass(frozen=True)
+class UserList:
+    """The list of users that this browser keeps, as its cookie says it.
+
+    `row` is the token of the server's row that holds a list too long for a cookie. `left` is one that held it before
+    the list fitted again: the browser's sending this shows that it has the list, so the row can go.
+    """
+
+    users: Users = field(default_factory=Users)
+    row: str | None = None
+    left: str | None = None
+    problem: str | None = None  # why the cookie can't be read, as the end of a sentence
+
+    @property
+    def moved(self) -> bool:
+        """True when the list lives on the server."""
+        return self.row is not None
+
+
+def current_user_list() -> UserList:
+    """The users list of this request: what `change_users` made of it, else what the browser sent."""
+    if "user_list" not in g:
+        g.user_list = _decoded_user_list()
+    found: UserList = g.user_list
+    return found
+
+
+def current_users() -> Users:
+    return current_user_list().users
+
+
+def users_problem() -> str | None:
+    """What is wrong with the users cookie that the browser sent, as the end of a sentence; None when it is fine.
+
+    Asked on every page, it opens the cookie only where it is at hand or somebody was chosen to shop.
+    """
+    return current_user_list().problem if "user_list" in g or "shopper" in session else None
+
+
+def change_users(change: Callable[[Users], Users]) -> UserList:
+    """Send the list that `change` makes of the current one with this answer.
+
+    A list too long for its cookie is written to a row of the database, sealed with a key that only the cookie has,
+    in the one transaction in which it was read; a list that fits again comes back. A list that couldn't be read is
+    replaced. What `change` raises leaves everything as it was.
+    """
+    before = current_user_list()
+    if before.row is None and before.left is None:
+        users = change(before.users)
+        value = _users_value(_user_list_json(users))
+        if fits(USERS, value):
+            return _keep_user_list(UserList(users), value)
+    with database().writing() as connection:
+        users = change(_row_to_change(connection, before.row) if before.row else before.users)
+        if before.left:
+            user_lists.delete(connection, before.left)
+        # An answer can be lost. Until the browser shows that it has the list, the row stays.
+        value = _users_value(_user_list_json(users, left=before.row))
+        if not users and before.row:
+            user_lists.delete(connection, before.row)
+            after = UserList()
+        elif fits(USERS, value):
+            after = UserList(users, left=before.row)
+            if before.row:  # for a change that is in flight already, and will look for the list there
+                user_lists.write(connection, before.row, users)
+        else:
+            after = UserList(users, row=before.row or user_lists.new_token())
+            user_lists.write(connection, str(after.row), users)
+            value = _users_value({"row": after.row})
+    return _keep_user_list(after, value)
+
+
+def erase_users() -> None:
+    """Erase the list, and the server's row if it has one."""
+    user_list = current_user_list()
+    for row in filter(None, (user_list.row, user_list.left)):
+        with database().writing() as connection:
+            user_lists.delete(connection, row)
+    _keep_user_list(UserList(), "")
+
+
+def _row_to_change(connection: Connection, row: str) -> Users:
+    """The list in that row; none when another request has erased it since this one began."""
+    try:
+        return user_lists.read(connection, row, to_change=True)
+    except user_lists.Gone:
+        return Users()
+
+
+def _keep_user_list(user_list: UserList, value: str) -> UserList:
+    g.user_list = user_list
+    keep(USERS, value if user_list.users else "")
+    return user_list
+
+
+def _decoded_user_list() -> UserList:
+    value = sent(USERS)
+    if not value:
+        return UserList()
+    try:
+        return _user_list(_opened_users(value))
+    except Unreadable as unreadable:
+        return UserList(problem=str(unreadable))
+
+
+def _user_list(decoded: Any) -> UserList:
+    """The list that `_user_list_json` wrote. Raises Unreadable."""
+    if isinstance(decoded, dict) and set(decoded) == {"row"}:
+        with database().reading() as connection:
+            try:
+                return UserList(user_lists.read(connection, str(decoded["row"])), row=str(decoded["row"]))
+            except user_lists.Gone:
+                raise Unreadable("the list was kept on this shop's server, which has it no more") from None
+    left = None
+    if isinstance(decoded, dict) and set(decoded) == {"users", "left"}:
+        decoded, left = decoded["users"], str(decoded["left"])
+    try:
+        return UserList(Users.from_json(decoded), left=left)
+    except ValueError:
+        raise Unreadable("it was written by a later version of this shop") from None
+
+
+def _user_list_json(users: Users, left: str | None = None) -> Any:
+    return {"users": users.to_json(), "left": left} if left else users.to_json()
+
+
+def _users_value(decoded: Any) -> str:
+    """The users cookie: sealed; or signed, when SHOP_USERS_COOKIE says so."""
+    if settings().users_cookie == "sealed":
+        return seal(USERS.name).seal(json.dumps(decoded, ensure_ascii=False, separators=(",", ":")))
+    readable = encode(decoded)
+    return f"{readable}.{seal(USERS.name).sign(readable)}"
+
+
+def _opened_users(value: str) -> Any:
+    """The JSON in a users cookie, sealed or signed, whichever is set. Raises Unreadable."""
+    longest = USERS.budget * 2
+    try:
+        if value.lstrip()[:1] in ("[", "{") or value[:3].upper() in ("%5B", "%7B"):
+            readable, _, signature = value.rpartition(".")
+            seal(USERS.name).check(readable, signature)
+            return decode(readable, longest)
+        return decode(quote(seal(USERS.name).open(value)), longest * 3)
+    except Broken:
+        raise Unreadable("it was cut short, changed, or written by somebody else") from None

@@ -1,0 +1,42 @@
+"""Which language a request is answered in, and `POST /language`: choosing one.
+
+The query's `language` counts first (so a language has addresses of its own, for search engines and links), then the
+cookie, then what the browser asks for, then the shop's own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import cookies, hypermedia, language
+from shop.errors import BadForm
+from shop.views.shared import shop
+
+bp = Blueprint("languages", __name__)
+
+_OWN_PAGE = re.compile(r"/(?![/\\])[^\s\\]{0,1999}")
+
+
+@bp.before_app_request
+def speak() -> None:
+    settings = shop().settings
+    wishes = (
+        request.args.get("language"),
+        hypermedia.query_on_screen().get("language"),
+        cookies.language(),
+        language.preferred(request.headers.get("Accept-Language", ""), settings.languages),
+    )
+    language.speak(next((wish for wish in wishes if wish in settings.languages), settings.own_language))
+
+
+@bp.post("/language")
+def choose() -> BaseResponse:
+    """Speak `language` to this browser from now on, and go back to `page`, a path of this shop."""
+    chosen, page = request.form.get("language", ""), request.form.get("page", "")
+    if chosen not in shop().settings.languages:
+        raise BadForm("language", chosen, f"one of {', '.join(shop().settings.languages)}")
+    cookies.keep_language(chosen)
+    return redirect(page if _OWN_PAGE.fullmatch(page) else url_for("home.show"), 303)
