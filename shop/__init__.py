@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from flask import Flask
 
+from shop.assets import Assets
 from shop.database import Database
+from shop.memory import Memory
 from shop.money import Currency
 from shop.orders.terms import Terms, read_terms
 from shop.seals import Seal
@@ -23,21 +25,27 @@ class Shop:
     settings: Settings
     database: Database
     terms: Terms
+    pages: Memory = field(default_factory=lambda: Memory(Settings.page_memory))
+    assets: Assets = field(default_factory=lambda: Assets(PROJECT / "static"))
     seals: dict[str, Seal] = field(default_factory=dict)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. Its database must be migrated: `shop serve` does that. Raises SettingError and TermsError."""
     from shop import access_log, cookies, errors, security, views
+    from shop.delivery import Delivery
 
     settings = settings or read_settings()
-    app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=str(PROJECT / "static"))
+    app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
     terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
-    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms)
+    app.extensions["shop"] = Shop(
+        settings, Database(settings.database_url), terms, Memory(settings.page_memory)
+    )
     access_log.init_app(app)
-    security.init_app(app, settings)
     cookies.init_app(app, settings)
-    views.init_app(app)
+    views.init_app(app)  # which learns what to speak, before security may have to refuse
+    security.init_app(app, settings)
     errors.init_app(app)
+    app.wsgi_app = Delivery(app)  # type: ignore[method-assign]
     return app

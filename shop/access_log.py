@@ -9,10 +9,15 @@ import json
 import logging
 import sys
 import time
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Flask, request
 
-_PUBLIC = frozenset({"products.show", "collections.show", "static"})
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+_PUBLIC = frozenset({"products.show", "collections.show", "assets.show"})
+_PATH = "shop.logged_path"
 
 log = logging.getLogger("shop.access")
 
@@ -26,30 +31,28 @@ def init_app(app: Flask) -> None:
     log.setLevel(logging.INFO)
 
     @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
-
-    @app.after_request
-    def write(answer: Response) -> Response:
-        log.info("%s", _line(answer))
-        return answer
+    def note_path() -> None:
+        pattern = request.url_rule.rule if request.url_rule else "(unknown)"
+        request.environ[_PATH] = request.path if request.endpoint in _PUBLIC else pattern
 
 
-def _line(answer: Response) -> str:
-    spent = time.perf_counter() - g.get("started", time.perf_counter())
-    return json.dumps(
-        {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "method": request.method,
-            "path": _path(),
-            "status": answer.status_code,
-            "bytes": answer.content_length,
-            "ms": round(spent * 1000, 1),
-        }
-    )
+def path_of(environ: WSGIEnvironment) -> str:
+    """What the log says of where that request went."""
+    path: str = environ.get(_PATH, "(unknown)")
+    return path
 
 
-def _path() -> str:
-    if request.endpoint in _PUBLIC:
-        return request.path
-    return request.url_rule.rule if request.url_rule else "(unknown)"
+def write(environ: WSGIEnvironment, status: str, size: int | None, started: float, path: str = "") -> None:
+    """Log an answer: its status line or code, its body's bytes on the wire (None where it is streamed).
+
+    `started` is a `time.perf_counter()`.
+    """
+    line = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "method": environ["REQUEST_METHOD"],
+        "path": path or path_of(environ),
+        "status": int(status[:3]),
+        "bytes": size,
+        "ms": round((time.perf_counter() - started) * 1000, 1),
+    }
+    log.info("%s", json.dumps(line))

@@ -8,11 +8,12 @@ A `Cart` is what the cookie holds: items and quantities in the order they were a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from shop.catalogue.products import MOST_OF_ONE, Variant
+from shop.language import gettext as _
 
 _QUANTITY = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
 
@@ -23,17 +24,17 @@ class CartError(Exception):
 
 class BadQuantity(CartError):
     def __init__(self, least: int) -> None:
-        super().__init__(f"Choose a quantity from {least} to {MOST_OF_ONE}, in digits.")
+        super().__init__(_("Choose a quantity from %(least)s to %(most)s, in digits.", least=least, most=MOST_OF_ONE))
 
 
 class BadStep(CartError):
     def __init__(self) -> None:
-        super().__init__("A step changes a quantity by 1 or by -1.")
+        super().__init__(_("A step changes a quantity by 1 or by -1."))
 
 
 class OutOfStock(CartError):
     def __init__(self, variant: Variant) -> None:
-        super().__init__(f"{variant.full_title} is sold out.")
+        super().__init__(_("%(title)s is sold out.", title=variant.full_title))
 
 
 def parse_quantity(text: str, least: int = 1) -> int:
@@ -81,6 +82,23 @@ class Cart:
         Raises OutOfStock when there is none.
         """
         return self.setting(variant, self[variant.item] + quantity)
+
+    def adding_all(self, wishes: Iterable[tuple[Variant, int]]) -> tuple[Change, ...]:
+        """Ask for more of several variants at once, each as far as stock goes: what became of each wish.
+
+        What is sold out stays as it was. The last change has the whole new cart.
+        """
+        changes: list[Change] = []
+        cart = self
+        for variant, quantity in wishes:
+            if variant.sold_out:
+                before = cart[variant.item]
+                change = Change(cart, variant, before, wanted=before + quantity, after=before)
+            else:
+                change = cart.adding(variant, quantity)
+            cart = change.cart
+            changes.append(change)
+        return tuple(changes)
 
     def setting(self, variant: Variant, quantity: int) -> Change:
         """Ask for `quantity` (at least 1) of `variant` in all, as far as stock goes. Raises OutOfStock."""
@@ -135,13 +153,13 @@ class Line:
     def problem(self) -> str:
         """Why the line counts less than it asks for; empty when it doesn't."""
         if self.variant is None:
-            return "This item is no longer in the shop."
+            return _("This item is no longer in the shop.")
         if not self.variant.visible:
-            return "This item is not for sale at the moment."
+            return _("This item is not for sale at the moment.")
         if self.variant.sold_out:
-            return "Sold out."
+            return _("Sold out.")
         if self.quantity < self.wanted:
-            return f"Only {self.quantity} left; you asked for {self.wanted}."
+            return _("Only %(count)s left; you asked for %(wanted)s.", count=self.quantity, wanted=self.wanted)
         return ""
 
 

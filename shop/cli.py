@@ -15,7 +15,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from shop import cli_export, cli_orders, cli_stock, cookies, create_app, server, user_lists
+from shop import cli_export, cli_images, cli_orders, cli_stock, cookies, create_app, server, user_lists
 from shop.catalogue.importing import import_file
 from shop.catalogue.shopify import CatalogueError
 from shop.cli_shared import FILE, opened, reading_progress
@@ -122,7 +122,8 @@ def import_(file: Path, replace: bool, skip_bad_rows: bool) -> None:
         report = import_file(
             database, file, settings, replace=replace, skip_bad_rows=skip_bad_rows, progress=progress
         )
-    click.echo(report)
+        click.echo(report)
+        cli_images.hint(database)
 
 
 @shop.command()
@@ -168,3 +169,4 @@ def decode() -> None:
 shop.add_command(cli_orders.orders)
 shop.add_command(cli_stock.stock)
 shop.add_command(cli_export.export)
+shop.add_command(cli_images.images)

@@ -16,6 +16,7 @@ from rich.text import Text
 from sqlalchemy.engine import make_url
 
 from shop import server
+from shop.catalogue.indexing import catch_up
 from shop.database import Database
 from shop.settings import Settings, read_settings
 
@@ -26,10 +27,11 @@ FILE = click.Path(path_type=Path)
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
-    """The shop's database, with its schema up to date."""
+    """The shop's database, with its schema and its sets of products up to date."""
     database = Database(settings.database_url)
     try:
         database.migrate()
+        catch_up(database)
         yield database
     finally:
         database.close()

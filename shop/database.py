@@ -1,7 +1,6 @@
 """Engine, schema, transactions. SQLite by default, PostgreSQL by URL: one schema, one set of queries.
 
-Alembic's migrations (`migrations/`) build what the tables here describe; `make check` compares the two. The
-full-text index is each database's own, so it is made by the migration alone and queried in catalogue/search.py.
+Alembic's migrations (`migrations/`) build what the tables here describe; `make check` compares the two.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text
 from sqlalchemy.engine import Connection, Engine, make_url
 
 from shop.settings import PROJECT
+from shop.watch import RowWatch, SqliteWatch, Watch
 
 metadata = MetaData(
     naming_convention={
@@ -121,6 +121,19 @@ collections = Table(
     Column("title", Text, nullable=False),
 )
 
+# What `shop images` knows of each picture that a product names. `made` has the fields of products.Image, but src and
+# alt, and is null where nothing could be made; `problem` says why, or why it couldn't be made anew.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("src", Text, primary_key=True),
+    Column("made", sa.JSON(none_as_null=True)),
+    Column("problem", Text, nullable=False),
+    Column("etag", Text, nullable=False),  # its server's; of a file that the shop serves: its time and size
+    Column("modified", Text, nullable=False),  # as its server says it
+    Column("checked_at", Text, nullable=False),  # UTC, ISO 8601
+)
+
 product_collections = Table(
     "product_collections",
     metadata,
@@ -135,6 +148,67 @@ product_tags = Table(
     Column("tag", Text, primary_key=True),
     Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
     Index("ix_product_tags_product_id", "product_id"),
+)
+
+# What a catalogue's file says in other languages than its own. Blank: as in its own.
+product_translations = Table(
+    "product_translations",
+    metadata,
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Column("language", Text, primary_key=True),  # a code in lower case, such as "ru" or "pt-br"
+    Column("title", Text, nullable=False),
+    Column("title_key", Text, nullable=False),  # as in products; of the product's own title where this is blank
+    Column("description", Text, nullable=False),
+)
+
+# One row. `number` is the catalogue's version (catalogue/version.py); `listed` is the version at which the product
+# sets were written last, and `format` says by which rules (catalogue/indexing.py).
+catalogue_version = Table(
+    "catalogue_version",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", sa.BigInteger, nullable=False),
+    Column("listed", sa.BigInteger, nullable=False),
+    Column("format", Integer, nullable=False),
+)
+
+# Sets of visible products as Roaring bitmaps of their ids: a facet's values, digits of what lists are sorted by, the
+# products that have a word. catalogue/indexing.py writes them and names their kinds. `title` is how people read the
+# name, where they do.
+product_sets = Table(
+    "product_sets",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("title", Text),
+    Column("size", Integer, nullable=False),
+    Column("ids", sa.LargeBinary, nullable=False),
+    Index(
+        "ix_product_sets_kind_size",
+        "kind",
+        "size",
+        "name",
+        sqlite_where=sa.text("title is not null"),
+        postgresql_where=sa.text("title is not null"),
+    ),
+)
+
+# Products that came into or went out of stock since the sets were written. `number` is the catalogue's version then.
+stock_flips = Table(
+    "stock_flips",
+    metadata,
+    Column("product_id", Integer, ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    Column("in_stock", sa.Boolean, nullable=False),
+    Column("number", sa.BigInteger, nullable=False, index=True),
+)
+
+# The words of the catalogue, folded, each with its stem. Ids grow as words come, so a frequent word's is small.
+search_words = Table(
+    "search_words",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("word", Text().with_variant(Text(collation="C"), "postgresql"), nullable=False, unique=True),
+    Column("stem", Text, nullable=False, index=True),
 )
 
 # Lists of users that outgrew their cookie. `id` is the SHA-256 of a token that only the visitor's cookie holds, and
@@ -243,6 +317,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        path = make_url(url).database
+        self._watch: Watch = SqliteWatch(str(path)) if self.engine.dialect.name == "sqlite" else RowWatch(self.engine)
+
+    def catalogue_version(self) -> int | None:
+        """The number that every change of the catalogue raises, as of now; None when the database doesn't answer."""
+        return self._watch.version()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -287,6 +367,7 @@ class Database:
         return True
 
     def close(self) -> None:
+        self._watch.close()
         self.engine.dispose()
 
 

@@ -15,34 +15,37 @@ from shop import hypermedia
 from shop.cart import CartError
 from shop.cookies import OverBudget
 from shop.hypermedia import Message
+from shop.language import N_
+from shop.language import gettext as _
 from shop.orders.placing import NotTaken
 from shop.users import UnknownUser, UserError
 
 log = logging.getLogger("shop")
 
 _TITLES = {
-    400: "That link doesn't work",
-    403: "That form came from somewhere else",
-    404: "Nothing here",
-    405: "That page doesn't take this",
-    413: "That was too much",
-    422: "That didn't work",
+    400: N_("That link doesn't work"),
+    403: N_("That form came from somewhere else"),
+    404: N_("Nothing here"),
+    405: N_("That page doesn't take this"),
+    413: N_("That was too much"),
 }
-
+_OTHER_TITLE = N_("That didn't work")
 
 # For errors that routing and Werkzeug raise, whose own words are for developers.
 _TEXTS = {
-    404: "There is no page at this address. It may have moved, or the link may have been cut short.",
-    405: "This address works only from the shop's own forms. Nothing was changed.",
-    413: "What was sent is larger than anything this shop takes. Nothing was changed.",
+    404: N_("There is no page at this address. It may have moved, or the link may have been cut short."),
+    405: N_("This address works only from the shop's own forms. Nothing was changed."),
+    413: N_("What was sent is larger than anything this shop takes. Nothing was changed."),
 }
+_OTHER_TEXT = N_("This shop doesn't understand what was sent. Nothing was changed.")
 
 
 class BadQuery(Exception):
     """A part of the query string that nothing here understands. `str()` says what it may be."""
 
     def __init__(self, field: str, value: str, expected: str) -> None:
-        super().__init__(f"“{field}” is “{value[:40]}”, but must be {expected}.")
+        said = {"field": field, "value": value[:40], "expected": expected}
+        super().__init__(_("“%(field)s” is “%(value)s”, but must be %(expected)s.", **said))
 
 
 class BadForm(BadQuery):
@@ -66,7 +69,7 @@ def _http_error(error: HTTPException) -> BaseResponse:
     if status < 400:  # a redirect that routing raised
         return error.get_response()
     own_words = error.description != type(error).description
-    answer = _answer(status, (error.description if own_words else _TEXTS.get(status)) or str(error.description))
+    answer = _answer(status, str(error.description) if own_words else _(_TEXTS.get(status, _OTHER_TEXT)))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
@@ -88,5 +91,5 @@ def _unexpected(error: Exception) -> Response:
 def _answer(status: int, text: str) -> Response:
     if hypermedia.wants_fragments():
         return hypermedia.fragments(message=Message(text, "bad"), status=status)
-    title = _TITLES.get(status, "That didn't work")
+    title = _(_TITLES.get(status, _OTHER_TITLE))
     return make_response(render_template("pages/error.html", status=status, title=title, text=text), status)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, current_app, make_response, redirect, request
+from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies
@@ -19,10 +20,11 @@ from shop import cookies
 
 @dataclass(frozen=True)
 class Link:
-    """A way on, inside a message."""
+    """A way on, inside a message. `opens` is the id of a dialog that shows the same without leaving the page."""
 
     url: str
     text: str
+    opens: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,20 @@ def query_on_screen() -> dict[str, str]:
 
 def fragments(*partials: Partial, message: Message | None = None, status: int = 200) -> Response:
     """The answer to htmx: the fragments that changed, and what to announce."""
-    body = render_template("fragments/reply.html", partials=partials, message=message)
-    return make_response(body, status)
+    return make_response(fragments_text(*partials, message=message), status)
+
+
+def fragments_text(*partials: Partial, message: Message | None = None) -> str:
+    shared: dict[str, Any] = {}
+    current_app.update_template_context(shared)  # once: it is the same for all of them
+    parts = [(partial, _rendered(partial, shared)) for partial in partials]
+    return current_app.jinja_env.get_template("fragments/reply.html").render(shared, parts=parts, message=message)
+
+
+def _rendered(partial: Partial, shared: dict[str, Any]) -> str:
+    if partial.template is None:
+        return str(partial.context.get("text", ""))
+    return Markup(current_app.jinja_env.get_template(partial.template).render(shared, **partial.context))  # noqa: S704
 
 
 def changed(*partials: Partial, message: Message, page: str) -> BaseResponse:
@@ -101,6 +115,11 @@ def changed(*partials: Partial, message: Message, page: str) -> BaseResponse:
     return redirect(page, 303)
 
 
+def moved(body: str, address: str) -> Response:
+    """The answer to htmx where what it swaps in has an address of its own, which the browser is to show."""
+    return make_response(body, 200, {"HX-Replace-Url": address})
+
+
 def dom_id(text: str) -> str:
     """`text` as the tail of an element's id that needs no escaping in a selector; different for different texts."""
     return re.sub(r"[^A-Za-z0-9-]", lambda match: f"_{ord(match[0]):x}_", text)
@@ -109,6 +128,6 @@ def dom_id(text: str) -> str:
 def vary(answer: Response) -> Response:
     """Tell caches that htmx and a plain visit get different answers, and that the visitor's cart is in the page."""
     if answer.mimetype == "text/html":
-        answer.vary.update(("HX-Request-Type", "Cookie"))
+        answer.vary.update(("HX-Request-Type", "Cookie", "Accept-Language"))
         answer.headers.setdefault("Cache-Control", "private, no-cache")
     return answer

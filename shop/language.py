@@ -20,24 +20,44 @@ from pathlib import Path
 from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from jinja2 import Environment
 
 SOURCE = "en"
 LOCALE_FOLDER = Path(__file__).resolve().parent / "locale"
 
 _spoken: ContextVar[str] = ContextVar("spoken", default=SOURCE)
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]{1,30})?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
+_RANGE = re.compile(r"\s*([A-Za-z]{1,8})(?:-[A-Za-z0-9-]{1,30})?\s*(?:;\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 _LONGEST_HEADER = 500
 
 
 def gettext(text: str, /, **values: object) -> str:
     """`text` in the language that is spoken, with `%(name)s` filled in. A percent sign is written `%%`."""
-    return _translation(_spoken.get()).gettext(text) % values
+    return translation(text) % values
 
 
 def ngettext(one: str, many: str, num: int, /, **values: object) -> str:
     """The form for `num` things, by the language's own rule of plurals; `%(num)s` is there to be used."""
     values.setdefault("num", num)
-    return _translation(_spoken.get()).ngettext(one, many, num) % values
+    return plural_translation(one, many, num) % values
+
+
+def translation(text: str) -> str:
+    """`text` in the language that is spoken, nothing filled in: templates do that themselves, escaping it."""
+    return _catalogue(_spoken.get()).gettext(text)
+
+
+def plural_translation(one: str, many: str, num: int) -> str:
+    """The form for `num` things, nothing filled in."""
+    return _catalogue(_spoken.get()).ngettext(one, many, num)
+
+
+def install(environment: Environment) -> None:
+    """Let templates speak: `_("…", name=…)`, `ngettext` and `{% trans %}`. It is Jinja that fills in the values."""
+    environment.add_extension("jinja2.ext.i18n")
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        translation, plural_translation, newstyle=True
+    )
 
 
 def N_(text: str) -> str:
@@ -80,28 +100,25 @@ def name_of(code: str) -> str:
 def preferred(accept_language: str, offered: Sequence[str]) -> str | None:
     """The one of `offered` that an Accept-Language header asks for most; None when it names none of them.
 
-    Regions are ignored: `de-AT` is `de`. Of equal wishes the one named first counts. Source: RFC 9110, 12.5.4.
+    Regions are ignored: `de-AT` is `de`. Of equal wishes the one named first counts, and `*` is no wish.
+    Source: RFC 9110, 12.5.4.
     """
     wishes: dict[str, float] = {}
     for part in accept_language[:_LONGEST_HEADER].split(","):
-        if match := _RANGE.fullmatch(part):
-            wishes.setdefault(match[1].lower(), float(match[2] or 1))
-    welcome = [code for code, quality in sorted(wishes.items(), key=lambda wish: -wish[1]) if quality]
-    for code in welcome:
-        if code in offered:
-            return code
-        if code == "*":
-            return next((each for each in offered if wishes.get(each, 1)), None)
-    return None
+        match = _RANGE.fullmatch(part)
+        if match and (code := match[1].lower()) in offered:
+            wishes[code] = max(wishes.get(code, 0), float(match[2] or 1))
+    most = max(wishes, key=wishes.__getitem__, default=None)
+    return most if most and wishes[most] else None
 
 
 @cache
-def _translation(code: str) -> NullTranslations:
+def _catalogue(code: str) -> NullTranslations:
     if code == SOURCE:
         return NullTranslations()
     with (LOCALE_FOLDER / code / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        catalogue = read_po(file, locale=code)
+        messages = read_po(file, locale=code)
     compiled = BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, messages)
     compiled.seek(0)
     return GNUTranslations(compiled)

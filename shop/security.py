@@ -9,6 +9,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
 
+from shop.language import gettext as _
 from shop.orders import payment
 from shop.settings import Settings
 
@@ -19,10 +20,13 @@ SIGNED_BY_SENDER = frozenset({"payments.stripe"})
 
 
 class ForeignForm(Forbidden):
-    description = (
-        "This form was not sent from one of this shop's own pages, so nothing was changed. "
-        "Open the shop in this browser and try again from there."
-    )
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "This form was not sent from one of this shop's own pages, so nothing was changed. "
+                "Open the shop in this browser and try again from there."
+            )
+        )
 
 
 def init_app(app: Flask, settings: Settings) -> None:

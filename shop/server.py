@@ -33,6 +33,7 @@ from granian.server.mp import MPServer
 
 from shop import background, create_app
 from shop.catalogue.importing import import_file
+from shop.catalogue.indexing import catch_up
 from shop.database import Database, imports, products
 from shop.orders import mail
 from shop.settings import Settings
@@ -86,6 +87,7 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
         # First: a file that can't be read should leave no database behind.
         digest = _digest(catalogue) if catalogue else ""
         database.migrate()
+        catch_up(database)
         if catalogue and digest != _last_import(database):
             click.echo(_import(database, catalogue, settings, showing, replace=True))
         elif not catalogue and _is_empty(database):

@@ -7,6 +7,7 @@ setting and what it may be.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from shop import language
+from shop import colours, language, theme
+from shop.theme import Logo, Stylesheet, Theme
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
+    page_memory: int = 16 * 2**20  # bytes
     users_cookie: Literal["sealed", "signed"] = "sealed"
     terms: Path | None = None
     smtp_url: str = field(default="", repr=False)
@@ -61,6 +64,8 @@ class Settings:
     stripe_key: str = field(default="", repr=False)
     stripe_webhook_secret: str = field(default="", repr=False)
     stripe_api: str = ""
+    theme: Theme = field(default_factory=Theme)
+    recently_viewed: bool = True
 
     @property
     def own_language(self) -> str:
@@ -71,7 +76,13 @@ class Settings:
     def locale_of(self, spoken: str) -> str:
         """The locale of amounts and dates in a page of that language."""
         own = self.locale.split("_")[0]
-        return self.locale if spoken == own or own not in language.available() else spoken
+        is_own = spoken == own or (spoken == self.own_language and own not in language.available())
+        return self.locale if is_own else spoken
+
+    def language_of(self, locale: str) -> str:
+        """The language to write in about an order of that locale; the shop's own where there are no texts in it."""
+        code = locale.split("_")[0]
+        return code if code in language.available() else self.own_language
 
     @property
     def mail(self) -> Path:
@@ -107,6 +118,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         host=given.take("SHOP_HOST", _host, Settings.host),
         port=given.take("SHOP_PORT", _port, Settings.port),
         workers=given.take("SHOP_WORKERS", _workers, Settings.workers),
+        page_memory=given.take("SHOP_PAGE_MEMORY", _megabytes, Settings.page_memory),
         users_cookie=given.take("SHOP_USERS_COOKIE", _users_cookie, Settings.users_cookie),
         terms=given.take("SHOP_TERMS", _file, Settings.terms),
         smtp_url=given.take("SHOP_SMTP_URL", _smtp_url, Settings.smtp_url),
@@ -117,6 +129,14 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             "SHOP_STRIPE_WEBHOOK_SECRET", _webhook_secret, Settings.stripe_webhook_secret
         ),
         stripe_api=given.take("SHOP_STRIPE_API", _origin, Settings.stripe_api),
+        recently_viewed=given.take("SHOP_RECENTLY_VIEWED", _flag, Settings.recently_viewed),
+        theme=Theme(
+            logo=given.take("SHOP_LOGO", _logo, Theme.logo),
+            accent=given.take("SHOP_ACCENT", _accent, Theme.accent),
+            font=given.take("SHOP_FONT", _font, Theme.font),
+            font_titles=given.take("SHOP_FONT_TITLES", _font, Theme.font_titles),
+            stylesheet=given.take("SHOP_STYLESHEET", _stylesheet, Theme.stylesheet),
+        ),
     )
     given.refuse_unknown()
     _check_pairs(settings)
@@ -175,6 +195,12 @@ def _locale(text: str) -> str:
         return str(Locale.parse(text, sep="-" if "-" in text else "_"))
     except (ValueError, UnknownLocaleError):
         raise _Unfit("a locale such as en_US, de_DE or ru_RU") from None
+
+
+def _megabytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):
+        raise _Unfit("a number of megabytes such as 16; 0 keeps nothing")
+    return int(text) * 2**20
 
 
 def _languages(text: str) -> tuple[str, ...]:
@@ -287,6 +313,40 @@ def _webhook_secret(text: str) -> str:
     if not text.startswith("whsec_"):
         raise _Unfit("the signing secret of the webhook, which starts with whsec_")
     return text
+
+
+def _logo(text: str) -> Logo:
+    try:
+        return theme.read_logo(text)
+    except (OSError, ValueError):
+        raise _Unfit("an https:// address, or an SVG, PNG or WebP file of at most 200 KB") from None
+
+
+def _accent(text: str) -> str:
+    accent = text.lower()
+    if not re.fullmatch(r"#[0-9a-f]{6}", accent):
+        raise _Unfit("a colour such as #8f3f17")
+    reached = colours.readability(accent)
+    if reached < colours.READABLE:
+        raise _Unfit(
+            f"a colour that can be read on the page and below a button's words, at a contrast of 4.5: "
+            f"this one reaches {reached:.2f}, and {colours.nearest_readable(accent)} is the nearest that passes"
+        )
+    return accent
+
+
+def _font(text: str) -> str:
+    try:
+        return theme.read_font(text)
+    except ValueError:
+        raise _Unfit('names of fonts, separated by commas, such as "Source Sans 3", system-ui') from None
+
+
+def _stylesheet(text: str) -> Stylesheet:
+    try:
+        return theme.read_stylesheet(text)
+    except (OSError, ValueError):
+        raise _Unfit("a .css file in UTF-8 of at most 100 KB, without @import") from None
 
 
 def _kept_key(data: Path) -> str:

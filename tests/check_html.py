@@ -1,8 +1,8 @@
 """Is the HTML that the shop serves valid? `make check` asks, by `python -m tests.check_html`.
 
 It starts the real server with the demo catalogue, follows the links from the home page, each of which must lead
-somewhere, and gives every page to html-validate (.htmlvalidate.json says by which rules). The pages are left in
-.cache/html, so that the line numbers in a complaint can be looked up.
+somewhere, and gives every page to html-validate (.htmlvalidate.json says by which rules); then some of each kind
+in the other languages. The pages are left in .cache/html, so that the line numbers in a complaint can be looked up.
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 from bs4 import BeautifulSoup
 
+from shop.language import SOURCE, available
 from tests.live import PROJECT, live_shop
 
 CACHE = PROJECT / ".cache"
 HTML_VALIDATE = "html-validate@11.18.0"
 PAGES = 150
+PAGES_OF_A_TRANSLATION = 25  # some of each kind
 QUERIES_OF_ONE_PATH = 4  # /products?sort=… and the like
 IN_CART = 3
 
 
 class Visitor:
-    """A browser without JavaScript: keeps cookies, follows redirects, submits forms."""
+    """A browser without JavaScript: keeps cookies, follows redirects, submits forms, asks for a language."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, language: str) -> None:
         self.url = url
+        self.language = language
         self.complaints: list[str] = []
         jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._opener = urllib.request.build_opener(jar)
+        self._opener.addheaders.append(("Accept-Language", language))
 
     def get(self, path: str, expected: int = 200) -> str | None:
         """The HTML at `path`; None when it is something else, or not what was expected."""
@@ -60,15 +64,20 @@ class Visitor:
         with answer:
             if answer.status != expected:
                 self.complaints.append(f"{request.selector} answered {answer.status}, not {expected}")
-            is_html = answer.headers.get_content_type() == "text/html"
-            return answer.read().decode() if is_html else None
+            if answer.headers.get_content_type() != "text/html":
+                return None
+            html: str = answer.read().decode()
+        if f'<html lang="{self.language}"' not in html:
+            self.complaints.append(f"{request.selector} is not in the language {self.language}")
+        return html
 
 
 def pages(visitor: Visitor) -> Iterator[tuple[str, str]]:
-    """Name and HTML of each page that links lead to from home, of a filled cart, and of an unknown address."""
+    """Name and HTML of each page that links lead to from home, of what a visitor carries, of an unknown address."""
     queue, met, paths = deque(["/"]), {"/"}, Counter[str]()
+    most = PAGES if visitor.language == SOURCE else PAGES_OF_A_TRANSLATION
     items: dict[str, None] = {}
-    while queue and paths.total() < PAGES:
+    while queue and paths.total() < most:
         path = queue.popleft()
         html = visitor.get(path)
         paths[urlsplit(path).path] += 1
@@ -83,8 +92,9 @@ def pages(visitor: Visitor) -> Iterator[tuple[str, str]]:
                 queue.append(link)
     for item in list(items)[:IN_CART]:
         visitor.post("/cart-items", item=item, quantity="2")
+        visitor.post("/saved-items", item=item)
     visitor.post("/users", name="Ann Lee", email="ann@example.org", city="Ely", country="GB")
-    for path in ("/cart", "/", "/checkout", "/users", "/users?term=nobody", "/cookies", "/orders"):
+    for path in ("/cart", "/saved", "/", "/checkout", "/users", "/users?term=nobody", "/cookies", "/orders"):
         yield f"{path} with a filled cart and a person", visitor.get(path) or ""
     yield "a checkout with errors", visitor.post("/orders", expected=422, nonce="") or ""
     yield "an unknown address", visitor.get("/no-such-page", 404) or ""
@@ -103,16 +113,17 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as data, live_shop(Path(data)) as shop:
-        visitor = Visitor(shop.url)
-        count = 0
-        for count, (name, html) in enumerate(pages(visitor), 1):
-            (folder / f"{count:03}{_file_name(name)}.html").write_text(html)
+        visitors = [Visitor(shop.url, code) for code in available()]
+        found = [(visitor, *page) for visitor in visitors for page in pages(visitor)]
+        for number, (visitor, name, html) in enumerate(found, 1):
+            (folder / f"{number:03}-{visitor.language}{_file_name(name)}.html").write_text(html)
         assert "Traceback" not in shop.log, shop.log
-    for complaint in visitor.complaints:
+    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
+    for complaint in complaints:
         print(complaint, file=sys.stderr)
     valid = _html_validate(folder)
-    if valid and not visitor.complaints:
-        print(f"{count} pages are valid HTML, and their links lead somewhere")
+    if valid and not complaints:
+        print(f"{len(found)} pages are valid HTML, and their links lead somewhere")
         return 0
     return 1
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
+from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup
@@ -144,6 +145,11 @@ def clock(find) -> Variant:
 def soup(answer) -> BeautifulSoup:
     """The HTML of an answer; a fragment's `hx-partial` elements are found like any other."""
     return BeautifulSoup(answer.get_data(as_text=True), "html.parser")
+
+
+def xml(answer) -> ElementTree.Element:
+    """The root of an answer in XML that this shop wrote."""
+    return ElementTree.fromstring(answer.data)  # noqa: S314
 
 
 def text(answer, selector: str) -> str:

@@ -17,7 +17,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from shop.catalogue.slugs import slug_of
-from shop.database import collections, images, product_collections, product_tags, products, variants
+from shop.database import (
+    collections,
+    images,
+    product_collections,
+    product_tags,
+    product_translations,
+    products,
+    variants,
+)
 from shop.money import Currency
 
 Dialect = Literal["older", "current"]
@@ -118,7 +126,7 @@ def write_products(connection: Connection, currency: Currency, dialect: Dialect,
     Memory doesn't grow with their number: they are read a hundred at a time.
     """
     writer = csv.writer(file, lineterminator="\n")
-    columns = _COLUMNS[dialect]
+    columns = {**_COLUMNS[dialect], **_translated_columns(connection, dialect)}
     writer.writerow(columns)
     for product in _products(connection):
         for cells in product.rows(currency):
@@ -135,6 +143,7 @@ class _Product:
     images: Sequence[Row[Any]]
     tags: Sequence[str]
     collections: Sequence[str]  # titles
+    translations: Sequence[Row[Any]]
 
     def rows(self, currency: Currency) -> Iterator[Cells]:
         """Its rows of the file: the first says what the product is; each may have a variant and an image."""
@@ -166,6 +175,8 @@ class _Product:
             "seo_title": row.seo_title,
             "seo_description": row.seo_description,
             **{f"name{number}": name for number, name in enumerate(names, start=1)},
+            **{f"title [{each.language}]": each.title for each in self.translations},
+            **{f"description [{each.language}]": each.description for each in self.translations},
         }
 
     def _of_variant(self, row: Row[Any], currency: Currency) -> Cells:
@@ -222,6 +233,17 @@ def _optional(minor: int | None, currency: Currency) -> str:
     return "" if minor is None else currency.plain(minor)
 
 
+def _translated_columns(connection: Connection, dialect: Dialect) -> dict[str, str]:
+    """The columns of each language that any product has something in."""
+    found = sa.select(product_translations.c.language).distinct().order_by(product_translations.c.language)
+    description = "Body (HTML)" if dialect == "older" else "Description"
+    return {
+        f"{name} [{language}]": f"{column} [{language}]"
+        for language in connection.scalars(found)
+        for name, column in (("Title", "title"), (description, "description"))
+    }
+
+
 def _products(connection: Connection) -> Iterator[_Product]:
     """Every product, in the shop's order."""
     last = 0
@@ -244,6 +266,7 @@ def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[_Produc
 
     have = of_each(sa.select(variants).where(variants.c.product_id.in_(ids)).order_by(variants.c.position))
     pictures = of_each(sa.select(images).where(images.c.product_id.in_(ids)).order_by(images.c.position, images.c.id))
+    translations = of_each(sa.select(product_translations).where(product_translations.c.product_id.in_(ids)))
     tags = of_each(sa.select(product_tags).where(product_tags.c.product_id.in_(ids)))
     groups = of_each(
         sa.select(product_collections.c.product_id, collections.c.title)
@@ -257,4 +280,5 @@ def _whole(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[_Produc
             images=pictures[row.id],
             tags=sorted(each.tag for each in tags[row.id]),
             collections=sorted(each.title for each in groups[row.id]),
+            translations=translations[row.id],
         )

@@ -25,10 +25,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from shop.catalogue import search_index
-from shop.catalogue.search_index import SearchRow
+from shop.catalogue import indexing
+from shop.catalogue.indexing import Entry, Indexer
 from shop.catalogue.shopify import BadFile, BadRow, ImageRecord, ProductRecord, VariantRecord, read_products
 from shop.catalogue.slugs import slug_of
+from shop.catalogue.words import title_key
 from shop.database import (
     Database,
     collections,
@@ -36,6 +37,7 @@ from shop.database import (
     imports,
     product_collections,
     product_tags,
+    product_translations,
     products,
     variants,
 )
@@ -55,7 +57,6 @@ PICTURES = {
     ".svg",
     ".webp",
 }  # files beside the CSV that may be shown
-LOCK = 0x6372756D62  # of PostgreSQL: one import at a time ("crumb")
 
 
 @dataclass
@@ -142,8 +143,10 @@ class _Import:
         self._pictures = pictures
         self._source = source
         self._now = datetime.now(UTC).isoformat(timespec="seconds")
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        indexing.lock(connection)
+        if not indexing.is_current(connection):
+            indexing.reindex(connection)
+        self._indexer = Indexer(connection)
         start = {"source": source, "digest": "", "finished_at": self._now}
         self._id: int = connection.scalars(imports.insert().values(start).returning(imports.c.id)).one()
         self._last_product = connection.scalar(sa.select(sa.func.max(products.c.id))) or 0
@@ -184,6 +187,8 @@ class _Import:
         )
         count = sa.select(sa.func.count()).select_from(collections)
         self._report.collections = self._connection.scalar(count) or 0
+        if self._report.created or self._report.updated or self._report.unpublished:
+            self._indexer.finish()
         if self._connection.dialect.name == "postgresql" and self._last_product:
             # Ids were given here, so that they follow the file; the database's own counter catches up.
             counter = sa.func.pg_get_serial_sequence("products", "id")
@@ -230,19 +235,23 @@ class _Import:
         self._write(products.insert(), rows)
         self._write(variants.insert(), [row for one in new for row in _variant_rows(one)])
         self._write_rest(new)
+        for one, row in zip(new, rows, strict=True):
+            self._indexer.add(_entry(one, row))
         self._report.created += len(new)
 
     def _update(self, changed: list[_Numbered]) -> None:
         if not changed:
             return
         ids = [one.id for one in changed]
+        before = list(indexing.read_entries(self._connection, ids))
         stamp = {"import_id": self._id, "updated_at": self._now}
-        self._write(_update_by_id(products), [_product_row(one) | stamp | {"key": one.id} for one in changed])
+        rows = [_product_row(one) | stamp | {"key": one.id} for one in changed]
+        self._write(_update_by_id(products), rows)
         self._update_variants(changed, ids)
-        for table in (images, product_tags, product_collections):
+        for table in (images, product_tags, product_collections, product_translations):
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
-        search_index.remove(self._connection, ids)
         self._write_rest(changed)
+        self._indexer.replace(before, map(_entry, changed, rows))
         self._report.updated += len(changed)
 
     def _update_variants(self, changed: list[_Numbered], ids: list[int]) -> None:
@@ -260,12 +269,12 @@ class _Import:
         self._write(variants.insert(), list(wanted.values()))
 
     def _write_rest(self, written: list[_Numbered]) -> None:
-        """The images, tags, collections and search rows of products that have none yet."""
+        """The images, translations, tags and collections of products that have none yet."""
         self._write(images.insert(), [row for one in written for row in _image_rows(one)])
+        self._write(product_translations.insert(), [row for one in written for row in _translation_rows(one)])
         tags = [{"tag": tag, "product_id": one.id} for one in written for tag in one.record.tags]
         self._write(product_tags.insert(), tags)
         self._write_collections(written)
-        search_index.write(self._connection, [_search_row(one) for one in written])
 
     def _write_collections(self, written: list[_Numbered]) -> None:
         """Put products in their collections, made where they are missing.
@@ -292,7 +301,11 @@ class _Import:
         """
         for bad_rows in _chunks(self._report.skipped, BATCH):
             self._stamp(products.c.handle, [bad.handle for bad in bad_rows])
-        gone = products.update().where(products.c.import_id != self._id, products.c.published)
+        others = products.c.import_id != self._id
+        visible = sa.select(products.c.id).where(others, products.c.visible).order_by(products.c.id)
+        for ids in _chunks(self._connection.scalars(visible.with_for_update()).all(), BATCH):
+            self._indexer.replace(indexing.read_entries(self._connection, ids), ())
+        gone = products.update().where(others, products.c.published)
         result = self._connection.execute(gone.values(published=False, visible=False, digest=""))
         self._report.unpublished = result.rowcount
 
@@ -313,7 +326,8 @@ class _Numbered:
 def _digest(record: ProductRecord) -> str:
     """Of all that a record says: equal for records that make the same product."""
     said = (_OF_PRODUCT(record), [*map(_OF_VARIANT, record.variants)], [*map(_OF_IMAGE, record.images)])
-    return sha256(repr(said).encode()).hexdigest()
+    text = repr(said) + "".join(map(repr, record.translations))
+    return sha256(text.encode()).hexdigest()
 
 
 def _all_of(kind: type[Any], *but: str) -> Callable[[Any], Any]:
@@ -321,7 +335,7 @@ def _all_of(kind: type[Any], *but: str) -> Callable[[Any], Any]:
     return attrgetter(*(field.name for field in fields(kind) if field.compare and field.name not in but))
 
 
-_OF_PRODUCT = _all_of(ProductRecord, "variants", "images", "files")
+_OF_PRODUCT = _all_of(ProductRecord, "variants", "images", "files", "translations")
 _OF_VARIANT = _all_of(VariantRecord)
 _OF_IMAGE = _all_of(ImageRecord)
 
@@ -335,7 +349,7 @@ def _product_row(one: _Numbered) -> Row:
         "id": one.id,
         "handle": record.handle,
         "title": record.title,
-        "title_key": _title_key(record.title),
+        "title_key": title_key(record.title),
         "description": record.description,
         "vendor": record.vendor,
         "category": record.category,
@@ -356,13 +370,6 @@ def _product_row(one: _Numbered) -> Row:
         "image_alt": image.alt if image else "",
         "digest": one.digest,
     }
-
-
-def _title_key(title: str) -> str:
-    """What a title sorts by: case-folded, from its first letter or digit on."""
-    key = title.casefold()
-    start = next((place for place, character in enumerate(key) if character.isalnum()), 0)
-    return key[start:]
 
 
 def _price_before_sale(variant: VariantRecord) -> int | None:
@@ -404,16 +411,36 @@ def _image_rows(one: _Numbered) -> Iterator[Row]:
         yield {"product_id": one.id, "position": image.position, "src": image.src, "alt": image.alt}
 
 
-def _search_row(one: _Numbered) -> SearchRow:
+def _translation_rows(one: _Numbered) -> Iterator[Row]:
+    for translation in one.record.translations:
+        yield {
+            "product_id": one.id,
+            "language": translation.language,
+            "title": translation.title,
+            "title_key": title_key(translation.title),
+            "description": translation.description,
+        }
+
+
+def _entry(one: _Numbered, row: Row) -> Entry:
+    """What listings and searches are to know of a product. `row` is its row."""
     record = one.record
-    return {
-        "rowid": one.id,
-        "title": record.title,
-        "vendor": record.vendor,
-        "type": record.type,
-        "tags": ", ".join(record.tags),
-        "description": search_index.plain_text(record.description),
-    }
+    return Entry(
+        id=one.id,
+        visible=row["visible"],
+        in_stock=row["in_stock"],
+        pictured=row["image_src"] is not None,
+        on_sale=row["compare_at_price"] is not None,
+        price=row["price_min"],
+        title=record.title,
+        description=record.description,
+        vendor=record.vendor,
+        type=record.type,
+        tags=record.tags,
+        collections=tuple((slug_of(title), title) for title in record.collections),
+        options=indexing.options_of(record.option_names, [each.option_values for each in record.variants]),
+        translations=tuple((each.title, each.description) for each in record.translations),
+    )
 
 
 def _update_by_id(table: sa.Table) -> sa.Update:

@@ -6,18 +6,42 @@ Prices are integers in minor units.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
+
+from shop.language import gettext as _
+from shop.language import ngettext
 
 MOST_OF_ONE = 999  # units of one item in one cart
+MOST_ON_A_SHEET = 100  # variants that are ordered with one form
 
 
 @dataclass(frozen=True)
 class Image:
-    """A picture: an absolute URL, or a path on this host."""
+    """A picture: an absolute URL, or a path on this host; and what `shop images` has made of it.
+
+    `widths` are those of its sizes, ascending, the last at most its own. Without any it is shown as it is.
+    """
 
     src: str
     alt: str
+    width: int | None = None  # in pixels
+    height: int | None = None
+    color: str = ""  # of most of it, "#rrggbb"; empty where one can see through it, and where it isn't known
+    key: str = ""  # the folder of its sizes
+    widths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, src: str, alt: str, made: Mapping[str, Any] | None) -> Self:
+        """With what the table `pictures` says was `made` of it."""
+        known = dict(made or {})
+        return cls(src, alt, **known | {"widths": tuple(known.get("widths", ()))})
+
+    def srcset(self, kind: str) -> str:
+        """Its sizes as files of one `kind`, avif or webp, as the attribute `srcset` lists them."""
+        return ", ".join(f"/images/sizes/{self.key}/{width}.{kind} {width}w" for width in self.widths)
 
 
 @dataclass(frozen=True)
@@ -35,6 +59,7 @@ class Variant:
     oversell: bool  # sells past zero
     visible: bool  # its product is active and published
     sku: str = ""
+    barcode: str = ""
     taxable: bool = True
     requires_shipping: bool = True
     image: Image | None = None
@@ -63,13 +88,37 @@ class Variant:
         return self.available == 0
 
     @property
+    def back_ordered(self) -> bool:
+        """True when what is sold is not there yet: its stock is counted, used up, and sells on."""
+        return self.visible and self.tracked and self.oversell and self.stock <= 0
+
+    @property
     def few_left(self) -> bool:
         """True when a shopper should hurry: 1 to 3 left of a counted stock."""
         return 0 < self.available <= 3
 
     @property
+    def supply(self) -> str:
+        """How many there are, in a sentence for the shopper."""
+        if self.sold_out:
+            return _("Sold out in %(variant)s.", variant=self.title) if self.title else _("Sold out.")
+        if self.few_left:
+            return ngettext("Only %(num)s left.", "Only %(num)s left.", self.available)
+        return _("Made to order.") if self.back_ordered else _("In stock.")
+
+    @property
     def on_sale(self) -> bool:
-        return self.compare_at_price is not None and self.compare_at_price > self.price
+        return self.saving > 0
+
+    @property
+    def saving(self) -> int:
+        """What it costs less than before, in minor units; 0 when it is not on sale."""
+        return max(0, (self.compare_at_price or 0) - self.price)
+
+    @property
+    def saving_percent(self) -> int:
+        """The same in whole per cent of the price before, rounded down."""
+        return self.saving * 100 // self.compare_at_price if self.compare_at_price else 0
 
 
 @dataclass(frozen=True)
@@ -105,6 +154,16 @@ class Option:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A value of an option, seen from a chosen variant: `variant` is what choosing it leads to."""
+
+    value: str
+    variant: Variant
+    chosen: bool
+    exists: bool  # False: it doesn't go with the other options as they are chosen, and `variant` is the nearest
+
+
+@dataclass(frozen=True)
 class Collection:
     """A group of products, such as "Tea & Coffee"."""
 
@@ -131,6 +190,9 @@ class Product:
     images: tuple[Image, ...]
     tags: tuple[str, ...] = ()
     collections: tuple[Collection, ...] = ()
+    category: str = ""  # the standard taxonomy's path: "Home & Garden > Kitchen & Dining"
+    created_at: str = ""  # UTC, ISO 8601, as its last change
+    updated_at: str = ""
 
     @cached_property
     def options(self) -> tuple[Option, ...]:
@@ -147,15 +209,38 @@ class Product:
         """The variant that its page opens with: the first that can be bought."""
         return next((variant for variant in self.variants if not variant.sold_out), self.variants[0])
 
-    def choosing(self, chosen: Variant, place: int, value: str) -> Variant | None:
-        """The variant that a click on `value` of the option at `place` means, coming from `chosen`.
+    @property
+    def order_sheet(self) -> tuple[Variant, ...]:
+        """The variants to order several of at once; none where there is no choice, or too many for a page."""
+        buyable = sum(not variant.sold_out for variant in self.variants)
+        return self.variants if buyable > 1 and len(self.variants) <= MOST_ON_A_SHEET else ()
 
-        The one that agrees with `chosen` in the most other options; None where `value` doesn't occur.
-        """
+    def choices(self, chosen: Variant, place: int) -> tuple[Choice, ...]:
+        """What the option at `place` offers to somebody who has `chosen`, in the merchant's order."""
+        return tuple(self._choice(chosen, place, value) for value in self.options[place].values)
 
-        def agreement(variant: Variant) -> int:
-            pairs = zip(variant.option_values, chosen.option_values, strict=True)
-            return sum(ours == theirs for ours, theirs in pairs)
+    def pictures(self, chosen: Variant) -> tuple[Image, ...]:
+        """All its pictures, that of the `chosen` variant first."""
+        if chosen.image is None:
+            return self.images
+        own = next((image for image in self.images if image.src == chosen.image.src), chosen.image)
+        return own, *(image for image in self.images if image.src != own.src)
 
-        having = [variant for variant in self.variants if variant.option_values[place] == value]
-        return max(having, key=agreement, default=None)
+    def _choice(self, chosen: Variant, place: int, value: str) -> Choice:
+        wanted = (*chosen.option_values[:place], value, *chosen.option_values[place + 1 :])
+        exact = self._by_values.get(wanted)
+        return Choice(value, exact or self._nearest(wanted, place), wanted == chosen.option_values, exact is not None)
+
+    def _nearest(self, wanted: tuple[str, ...], place: int) -> Variant:
+        """Of the variants with that value at `place`: what agrees most with the rest, rather one that can be had."""
+
+        def fitness(variant: Variant) -> tuple[int, bool]:
+            pairs = zip(variant.option_values, wanted, strict=True)
+            return sum(ours == theirs for ours, theirs in pairs), not variant.sold_out
+
+        having = (variant for variant in self.variants if variant.option_values[place] == wanted[place])
+        return max(having, key=fitness)
+
+    @cached_property
+    def _by_values(self) -> dict[tuple[str, ...], Variant]:
+        return {variant.option_values: variant for variant in self.variants}

@@ -1,42 +1,111 @@
-"""Full-text search over titles, vendors, types, tags and descriptions, by the database's own index.
+"""Finding products by words, in their titles, vendors, types, tags and descriptions, in whatever language.
 
-A query is words, whatever it looks like: quotes and operators mean nothing, and the last word matches as a prefix,
-so that results come while somebody types.
+A query is words, whatever it looks like: quotes and operators mean nothing. A product is found when it has them all,
+in any of their inflections; the last also matches the beginning of a word, so that results come while somebody types.
+Words such as "for" count only where there are no others. Where nothing is found, each unknown word is taken for the
+nearest known one, or the whole for one that was typed with the wrong keyboard.
+
+Those with every word in the title come first, then those that have them as vendor, type or tags too, then those with
+a word in the description alone; of each of these, shorter titles first, and then the merchant's order. That is so to
+the last page, however many there are, and the same with every database. Ranking by frequencies (bm25, ts_rank) would
+look at each match again: of a common word, hundreds of thousands for the first page.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-from sqlalchemy.sql import FromClause
+from pyroaring import BitMap
+
+from shop.catalogue import spelling
+from shop.catalogue.sets import Sets
+from shop.catalogue.words import COMMON, fold, stem, words_in
+from shop.database import search_words
 
 LONGEST_QUERY = 200  # characters; the rest is ignored
 _MOST_WORDS = 12
-_WORD = re.compile(r"\w+")
+_SHORTEST_START = 2  # characters of a word that are looked up as its beginning
+_MOST_ENDINGS = 32  # words that a beginning may stand for: those that the catalogue had first
+_WORD = re.compile(r"[^\W_]+")
 
-# A hit in the title counts most, then vendor, type and tags, then the description.
-_FTS5 = sa.text(
-    "select rowid as id, bm25(product_search, 10, 3, 3, 3, 1) as rank"
-    " from product_search where product_search match :q"
-).columns(sa.column("id", sa.Integer), sa.column("rank", sa.Float))
-_TSVECTOR = sa.text(
-    "select rowid as id, -ts_rank(document, to_tsquery('simple', :q)) as rank"
-    " from product_search where document @@ to_tsquery('simple', :q)"
-).columns(sa.column("id", sa.Integer), sa.column("rank", sa.Float))
+
+@dataclass(frozen=True)
+class Found:
+    """What a query finds: `tiers` are parts of `ids`, the best first."""
+
+    ids: BitMap
+    tiers: tuple[BitMap, ...]
+    spelling: str | None = None  # the query that was used instead
 
 
 def words_of(query: str) -> tuple[str, ...]:
-    """The words of a query as typed, at most 12; none in one of blanks, punctuation or emoji alone."""
-    return tuple(_WORD.findall(query[:LONGEST_QUERY].replace("_", " "))[:_MOST_WORDS])
+    """The words of a query, folded, at most 12; none in one of blanks, punctuation or emoji alone."""
+    return tuple(words_in(query[:LONGEST_QUERY])[:_MOST_WORDS])
 
 
-def matches(connection: Connection, query: str) -> FromClause | None:
-    """What matches every word of `query`: a subquery of `id` and `rank` (least is best); None without a word."""
-    words = words_of(query)
+def find(sets: Sets, query: str) -> Found:
+    """The products that have the words of `query`; none for a query without words."""
+    found, unknown = _find(sets, words_of(query))
+    if not found.ids and unknown:
+        for corrected in _corrections(sets, query[:LONGEST_QUERY], unknown):
+            again, _ = _find(sets, words_of(corrected))
+            if again.ids:
+                return Found(again.ids, again.tiers, corrected)
+    return found
+
+
+def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
+    """The stems of words that begin so; not of all, where they are very many."""
+    if len(start) < _SHORTEST_START:
+        return ()
+    after = start[:-1] + chr(ord(start[-1]) + 1)
+    words = sa.select(search_words.c.id, search_words.c.stem).where(
+        search_words.c.word >= start, search_words.c.word < after
+    )
+    rows = sets.connection.execute(words.order_by(search_words.c.id).limit(_MOST_ENDINGS))
+    return tuple(dict.fromkeys(row.stem for row in rows))
+
+
+def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:
+    """What has all the words, and which of the words nothing has."""
     if not words:
-        return None
-    if connection.dialect.name == "sqlite":
-        return _FTS5.bindparams(q=" ".join(f'"{word}"' for word in words) + "*").subquery("matches")
-    return _TSVECTOR.bindparams(q=" & ".join(words) + ":*").subquery("matches")
+        return Found(BitMap(), ()), []
+    telling = [word for word in words if word not in COMMON] or words
+    stems = [stem(word) for word in telling]
+    started = stems_starting_with(sets, words[-1]) if telling[-1] == words[-1] else ()
+    exact, titled, labelled, anywhere = _tiers(sets, stems, {stems[-1], *started})
+    known = sets.several("anywhere", stems)
+    unknown = [word for word, its in zip(telling, stems, strict=True) if not known[its]]
+    if started and telling[-1] in unknown:
+        unknown.remove(telling[-1])
+    tiers = (exact, titled - exact, labelled - titled, anywhere - labelled)
+    return Found(anywhere, tuple(tier for tier in tiers if tier)), unknown
+
+
+def _tiers(sets: Sets, stems: Sequence[str], last: Collection[str]) -> Iterator[BitMap]:
+    """Who has all the stems in the title; then with any of `last` for the last stem: in the title, as labels, at all.
+
+    Each contains the one before.
+    """
+    yield _all(sets.several("titled", stems)[each] for each in stems)
+    for kind in ("titled", "labelled", "anywhere"):
+        *others, _ = (sets.several(kind, stems)[each] for each in stems)
+        any_of_last = BitMap.union(*sets.several(kind, last).values())
+        yield _all([*others, any_of_last])
+
+
+def _all(sets: Collection[BitMap] | Iterator[BitMap]) -> BitMap:
+    return reduce(and_, sets)
+
+
+def _corrections(sets: Sets, query: str, unknown: Sequence[str]) -> Iterator[str]:
+    """What may have been meant, the likeliest first."""
+    nearest = {word: spelling.nearest(sets, word) for word in unknown}
+    if all(nearest.values()):
+        yield _WORD.sub(lambda typed: nearest.get(fold(typed[0])) or typed[0], query)
+    yield spelling.on_the_other_keyboard(query)

@@ -5,7 +5,8 @@ The columns mean what Shopify's help page "Using CSV files to import and export 
 - a `Collection` column names the product's collections, several of them separated by `;`; where it is blank or
   missing, the product's Type is its collection;
 - without a tracker column, a quantity column counts the stock; a blank tracker means that nobody counts it;
-- an image named by a relative path is a file beside the CSV, shown from `/images/`.
+- an image named by a relative path is a file beside the CSV, shown from `/images/`;
+- `Title [ru]` and `Description [ru]`, or `Body (HTML) [ru]`, are what they say in another language, of any code.
 
 The rows of one product follow each other, so that a file of any size is read in flat memory.
 """
@@ -73,6 +74,15 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationRecord:
+    """What a product is called in another language. Blank: as in its own."""
+
+    language: str  # a code in lower case
+    title: str
+    description: str  # cleaned HTML
+
+
+@dataclass(frozen=True, slots=True)
 class VariantRecord:
     """A variant as the file has it. Prices are in minor units; `item` names it in carts."""
 
@@ -116,6 +126,7 @@ class ProductRecord:
     variants: tuple[VariantRecord, ...]
     images: tuple[ImageRecord, ...]  # by position
     files: tuple[str, ...]  # its images that are files beside the CSV: relative paths, normalised
+    translations: tuple[TranslationRecord, ...] = ()  # by language
     line: int = field(default=0, compare=False, repr=False)  # where it starts in the file
 
 
@@ -149,6 +160,9 @@ class ProductFile:
         self._places = self._find_columns()
         # Where a row has each column; for those that the file lacks, the blank cell after its last.
         self.places = dict.fromkeys(_HEADERS, -1) | self._places
+        self.languages = sorted({found[2] for column in self._places if (found := _TRANSLATION.fullmatch(column))})
+        for language in self.languages:
+            self.places = {f"title [{language}]": -1, f"description [{language}]": -1} | self.places
 
     def __iter__(self) -> Iterator[ProductRecord]:
         product: _Product | None = None
@@ -169,7 +183,7 @@ class ProductFile:
     @property
     def ignored_columns(self) -> list[str]:
         """The header's columns that mean nothing here, as written."""
-        return [name for name in self.header if name and name.lower() not in _COLUMNS]
+        return [name for name in self.header if name and not _column(name)]
 
     def has(self, column: str) -> bool:
         return column in self._places
@@ -187,7 +201,7 @@ class ProductFile:
     def _find_columns(self) -> dict[str, int]:
         places: dict[str, int] = {}
         for place, name in enumerate(self.header):
-            column = _COLUMNS.get(name.lower())
+            column = _column(name)
             if column in places:
                 raise BadFile(f"{self.name} has two columns for the same: {self.header[places[column]]}, {name}")
             if column:
@@ -276,6 +290,14 @@ def _csv_trouble(error: csv.Error) -> str:
     if "expected after" in text:
         return "text follows a closing quote; a quote within a quoted cell is written twice"
     return "line ends that are neither LF nor CRLF; save it as CSV in UTF-8"
+
+
+def _column(name: str) -> str | None:
+    """The column that a header's name means; None for one that means nothing here."""
+    if translation := _TRANSLATION.fullmatch(name.lower()):
+        column, language = translation.groups()
+        return f"{_COLUMNS[column]} [{language.replace('_', '-')}]"
+    return _COLUMNS.get(name.lower())
 
 
 class _Row:
@@ -447,6 +469,7 @@ class _ProductFields:
             "seo_title": row.text("seo_title", TEXT_MOST),
             "seo_description": row.text("seo_description", TEXT_MOST),
             "option_names": self.option_names,
+            "translations": _translations(row),
             "line": row.line,
         }
 
@@ -494,10 +517,21 @@ def _title(row: _Row) -> str:
     return title
 
 
-def _description(row: _Row) -> str:
-    if len(row["description"]) > DESCRIPTION_MOST:
-        raise row.bad("description", f"a description of at most {DESCRIPTION_MOST:,} characters")
-    return clean_description(row["description"])
+def _description(row: _Row, column: str = "description") -> str:
+    if len(row[column]) > DESCRIPTION_MOST:
+        raise row.bad(column, f"a description of at most {DESCRIPTION_MOST:,} characters")
+    return clean_description(row[column])
+
+
+def _translations(row: _Row) -> tuple[TranslationRecord, ...]:
+    """What there is of the product in each language that the file has columns of."""
+    read = (
+        TranslationRecord(
+            language, row.text(f"title [{language}]", TITLE_MOST), _description(row, f"description [{language}]")
+        )
+        for language in row.file.languages
+    )
+    return tuple(each for each in read if each.title or each.description)
 
 
 def _option_names(row: _Row) -> tuple[str, ...]:
@@ -693,6 +727,8 @@ _CLEANER = nh3.Cleaner(
     url_schemes={"http", "https", "mailto", "tel"},
     link_rel="noopener nofollow",
 )
+
+_TRANSLATION = re.compile(r"(title|description|body \(html\)) ?\[([a-z]{2,3}(?:[-_][a-z0-9]{2,8})*)\]")
 
 _OPTION_NAMES = ("name1", "name2", "name3")
 _OPTION_VALUES = ("value1", "value2", "value3")

@@ -1,113 +1,41 @@
-"""Reading the catalogue: a product, some variants, the collections, a page of a listing.
+"""Reading the catalogue: a product, some variants, the collections. `listing` reads pages of them.
 
 Shoppers see visible products only (active and published). Functions take an open connection and give values of
-`products`; nothing here writes.
+`products`; nothing here writes. Titles and descriptions are in `language` (a code, such as "ru") where the catalogue
+has them so, and in its own otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from math import ceil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
-from sqlalchemy.sql import FromClause
 
 from shop.catalogue.products import Card, Collection, Image, Product, Variant
-from shop.database import collections, images, product_collections, product_tags, products, variants
-
-PAGE_SIZE = 24
-
-# How a listing may be sorted, in the order that shoppers are offered. `id` is the order of the merchant's file.
-SORTS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "featured": ("Featured", (products.c.id,)),
-    "newest": ("Newest", (products.c.created_at.desc(), products.c.id.desc())),
-    "price-low": ("Price, low to high", (products.c.price_min, products.c.id)),
-    "price-high": ("Price, high to low", (products.c.price_min.desc(), products.c.id.desc())),
-    "title": ("Name, A to Z", (products.c.title_key, products.c.id)),
-}
+from shop.database import (
+    collections,
+    images,
+    pictures,
+    product_collections,
+    product_tags,
+    product_translations,
+    products,
+    variants,
+)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which products a listing is to show, and in which order."""
+class Kin:
+    """What makes other products like one."""
 
-    collection: str | None = None  # a handle
-    tags: tuple[str, ...] = ()  # a product must carry them all
-    sort: str = "featured"
-    page: int = 1
-    matches: FromClause | None = None  # of a search: `id`, and `rank`, which is least for the best
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing. `pages` is at least 1."""
-
-    cards: tuple[Card, ...]
-    number: int
-    total: int
-    tags: tuple[tuple[str, int], ...] = field(default=())  # tags of the listed products, with their counts
-
-    @property
-    def pages(self) -> int:
-        return max(1, ceil(self.total / PAGE_SIZE))
-
-
-def find_page(connection: Connection, wish: Wish) -> Page:
-    """The wished page of products; without cards where there is no such page."""
-    listed = _listed(wish)
-    order = (wish.matches.c.rank, products.c.id) if wish.sort == "relevance" and wish.matches is not None else None
-    rows = connection.execute(
-        listed.with_only_columns(*_CARD_COLUMNS)
-        .order_by(*(order or SORTS[wish.sort][1]))
-        .limit(PAGE_SIZE)
-        .offset((wish.page - 1) * PAGE_SIZE)
-    )
-    total = connection.execute(listed.with_only_columns(sa.func.count()).order_by(None)).scalar_one()
-    return Page(tuple(_card(row) for row in rows), wish.page, total, _tags_of(connection, listed))
-
-
-def find_featured(connection: Connection, most: int = 8) -> tuple[Card, ...]:
-    """Products for the home page: the first of the merchant's that are in stock and have a picture, sales first."""
-    on_sale = sa.case((products.c.compare_at_price > products.c.price_min, 0), else_=1)
-    rows = connection.execute(
-        sa.select(*_CARD_COLUMNS)
-        .where(products.c.visible, products.c.in_stock)
-        .order_by(products.c.image_src.is_(None), on_sale, products.c.id)
-        .limit(most)
-    )
-    return tuple(_card(row) for row in rows)
-
-
-def count_products(connection: Connection) -> int:
-    """How many products shoppers can see."""
-    return connection.execute(sa.select(sa.func.count()).where(products.c.visible)).scalar_one()
-
-
-def find_collections(connection: Connection) -> tuple[Collection, ...]:
-    """All collections that have something to see, by name, each with its count and its first picture."""
-    counts = (
-        sa.select(
-            collections.c.handle,
-            collections.c.title,
-            sa.func.count().label("size"),
-            sa.func.min(sa.case((products.c.image_src.is_not(None), products.c.id))).label("pictured"),
-        )
-        .join(product_collections, product_collections.c.collection_id == collections.c.id)
-        .join(products, products.c.id == product_collections.c.product_id)
-        .where(products.c.visible)
-        .group_by(collections.c.id)
-        .subquery()
-    )
-    pictured = products.alias()
-    rows = connection.execute(
-        sa.select(counts, pictured.c.image_src, pictured.c.image_alt)
-        .outerjoin(pictured, pictured.c.id == counts.c.pictured)
-        .order_by(sa.func.lower(counts.c.title))
-    )
-    return tuple(Collection(row.handle, row.title, row.size, _image(row)) for row in rows)
+    id: int
+    type: str
+    tags: tuple[str, ...]
+    collections: tuple[str, ...]  # handles
 
 
 def find_collection(connection: Connection, handle: str) -> Collection | None:
@@ -115,102 +43,152 @@ def find_collection(connection: Connection, handle: str) -> Collection | None:
     return Collection(row.handle, row.title) if row else None
 
 
-def find_product(connection: Connection, handle: str) -> Product | None:
+def find_kin(connection: Connection, handle: str) -> Kin | None:
+    """What the visible product of that handle may share with others."""
+    found = sa.select(products.c.id, products.c.type).where(products.c.handle == handle, products.c.visible)
+    if (row := connection.execute(found).first()) is None:
+        return None
+    tags = connection.scalars(sa.select(product_tags.c.tag).where(product_tags.c.product_id == row.id))
+    groups = sa.select(collections.c.handle).join(
+        product_collections, product_collections.c.collection_id == collections.c.id
+    )
+    handles = connection.scalars(groups.where(product_collections.c.product_id == row.id))
+    return Kin(row.id, row.type, tuple(tags), tuple(handles))
+
+
+def find_product(connection: Connection, handle: str, language: str = "") -> Product | None:
     """The visible product of that handle, whole."""
-    row = connection.execute(sa.select(products).where(products.c.handle == handle, products.c.visible)).first()
-    return _product(connection, row) if row else None
+    found = sa.select(*_product_columns(language)).where(products.c.handle == handle, products.c.visible)
+    return next(_products(connection, connection.execute(found).all(), language), None)
 
 
-def find_variants(connection: Connection, items: Iterable[str]) -> dict[str, Variant]:
+def find_products_by_id(connection: Connection, ids: Sequence[int], language: str = "") -> Iterator[Product]:
+    """Whole products by id, in that order; those that are gone are left out."""
+    found = sa.select(*_product_columns(language)).where(products.c.id.in_(ids))
+    rows = {row.id: row for row in connection.execute(found)}
+    return _products(connection, [rows[id] for id in ids if id in rows], language)
+
+
+def find_cards_by_id(connection: Connection, ids: Sequence[int], language: str = "") -> dict[int, Card]:
+    """Products by id, in that order; those that are gone are left out."""
+    if not ids:
+        return {}
+    rows = connection.execute(sa.select(products.c.id, *_card_columns(language)).where(products.c.id.in_(ids)))
+    cards = {row.id: _card(row) for row in rows}
+    return {id: cards[id] for id in ids if id in cards}
+
+
+def find_cards(connection: Connection, handles: Iterable[str], language: str = "") -> tuple[Card, ...]:
+    """The visible products of those handles, in that order; others are left out."""
+    wanted = list(handles)
+    if not wanted:
+        return ()
+    found = sa.select(*_card_columns(language)).where(products.c.visible, products.c.handle.in_(wanted))
+    rows = connection.execute(found)
+    cards = {row.handle: _card(row) for row in rows}
+    return tuple(cards[handle] for handle in wanted if handle in cards)
+
+
+def find_variants(connection: Connection, items: Iterable[str], language: str = "") -> dict[str, Variant]:
     """Variants by item, of visible products and of others; unknown items are left out."""
     wanted = list(items)
     if not wanted:
         return {}
-    rows = connection.execute(_VARIANTS.where(variants.c.item.in_(wanted)))
+    rows = connection.execute(_variants(language).where(variants.c.item.in_(wanted)))
     return {row.item: _variant(row) for row in rows}
 
 
-def _listed(wish: Wish) -> sa.Select[Any]:
-    listed = sa.select(products).where(products.c.visible)
-    if wish.matches is not None:
-        listed = listed.join(wish.matches, wish.matches.c.id == products.c.id)
-    if wish.collection is not None:
-        listed = listed.join(product_collections, product_collections.c.product_id == products.c.id).join(
-            collections,
-            (collections.c.id == product_collections.c.collection_id) & (collections.c.handle == wish.collection),
+def _products(connection: Connection, rows: Sequence[Row[Any]], language: str) -> Iterator[Product]:
+    """The products of those rows, each with what belongs to it."""
+    ids = [row.id for row in rows]
+    variants_of = _by_product(
+        connection,
+        _variants(language)
+        .where(variants.c.product_id.in_(ids))
+        .order_by(variants.c.product_id, variants.c.position),
+    )
+    images_of = _by_product(
+        connection,
+        sa.select(images, made_of(images.c.src))
+        .where(images.c.product_id.in_(ids))
+        .order_by(images.c.product_id, images.c.position, images.c.id),
+    )
+    tags_of = _by_product(
+        connection, sa.select(product_tags).where(product_tags.c.product_id.in_(ids)).order_by(product_tags.c.tag)
+    )
+    collections_of = _by_product(
+        connection,
+        sa.select(collections, product_collections.c.product_id)
+        .join(product_collections, product_collections.c.collection_id == collections.c.id)
+        .where(product_collections.c.product_id.in_(ids))
+        .order_by(collections.c.title),
+    )
+    for row in rows:
+        yield Product(
+            handle=row.handle,
+            title=row.title,
+            description=row.description,
+            vendor=row.vendor,
+            type=row.type,
+            category=row.category,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            gift_card=row.gift_card,
+            # What the merchant wrote for search engines is in the catalogue's own language.
+            seo_title=row.seo_title if row.title == row.own_title else "",
+            seo_description=row.seo_description if row.description == row.own_description else "",
+            option_names=tuple(row.option_names),
+            variants=tuple(map(_variant, variants_of[row.id])),
+            images=tuple(Image.of(each.src, each.alt or row.title, each.made) for each in images_of[row.id]),
+            tags=tuple(each.tag for each in tags_of[row.id]),
+            collections=tuple(Collection(each.handle, each.title) for each in collections_of[row.id]),
         )
-    for tag in wish.tags:
-        tagged = product_tags.alias()
-        listed = listed.join(tagged, (tagged.c.product_id == products.c.id) & (tagged.c.tag == tag))
-    return listed
 
 
-def _tags_of(connection: Connection, listed: sa.Select[Any], most: int = 12) -> tuple[tuple[str, int], ...]:
-    ids = listed.with_only_columns(products.c.id).order_by(None)
-    rows = connection.execute(
-        sa.select(product_tags.c.tag, sa.func.count().label("size"))
-        .where(product_tags.c.product_id.in_(ids))
-        .group_by(product_tags.c.tag)
-        .order_by(sa.desc("size"), product_tags.c.tag)
-        .limit(most)
+def _by_product(connection: Connection, select: sa.Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+    """What is selected, by its `product_id`."""
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(select):
+        found[row.product_id].append(row)
+    return found
+
+
+def made_of(src: sa.ColumnElement[Any]) -> sa.Label[Any]:
+    """A column `made`, beside that of a picture's source: what sizes there are of it."""
+    return sa.select(pictures.c.made).where(pictures.c.src == src).scalar_subquery().label("made")
+
+
+def _translated(column: sa.Column[str], language: str) -> sa.ColumnElement[str]:
+    """A product's title or description, under that name."""
+    if not language:
+        return column
+    theirs = product_translations.c
+    said = sa.select(theirs[column.name]).where(theirs.product_id == products.c.id, theirs.language == language)
+    return sa.func.coalesce(sa.func.nullif(said.scalar_subquery(), ""), column).label(column.name)
+
+
+def _product_columns(language: str) -> Sequence[Any]:
+    own = (products.c.title, products.c.description)
+    translated = (_translated(column, language) for column in own)
+    others = (column for column in products.c if column.name not in ("title", "description"))
+    return *others, *translated, *(column.label(f"own_{column.name}") for column in own)
+
+
+def _card_columns(language: str) -> Sequence[Any]:
+    return (
+        products.c.handle,
+        _translated(products.c.title, language),
+        products.c.vendor,
+        products.c.price_min,
+        products.c.price_max,
+        products.c.compare_at_price,
+        products.c.in_stock,
+        products.c.variant_count,
+        products.c.image_src,
+        products.c.image_alt,
+        products.c.option_names,
+        made_of(products.c.image_src),
     )
-    return tuple((row.tag, row.size) for row in rows)
-
-
-def _product(connection: Connection, row: Row[Any]) -> Product:
-    of_product = product_collections.c.product_id == row.id
-    return Product(
-        handle=row.handle,
-        title=row.title,
-        description=row.description,
-        vendor=row.vendor,
-        type=row.type,
-        gift_card=row.gift_card,
-        seo_title=row.seo_title,
-        seo_description=row.seo_description,
-        option_names=tuple(row.option_names),
-        variants=tuple(
-            _variant(each)
-            for each in connection.execute(
-                _VARIANTS.where(variants.c.product_id == row.id).order_by(variants.c.position)
-            )
-        ),
-        images=tuple(
-            Image(each.src, each.alt or row.title)
-            for each in connection.execute(
-                sa.select(images).where(images.c.product_id == row.id).order_by(images.c.position, images.c.id)
-            )
-        ),
-        tags=tuple(
-            connection.execute(
-                sa.select(product_tags.c.tag).where(product_tags.c.product_id == row.id).order_by(product_tags.c.tag)
-            ).scalars()
-        ),
-        collections=tuple(
-            Collection(each.handle, each.title)
-            for each in connection.execute(
-                sa.select(collections)
-                .join(product_collections, product_collections.c.collection_id == collections.c.id)
-                .where(of_product)
-                .order_by(collections.c.title)
-            )
-        ),
-    )
-
-
-_CARD_COLUMNS: Sequence[Any] = (
-    products.c.handle,
-    products.c.title,
-    products.c.vendor,
-    products.c.price_min,
-    products.c.price_max,
-    products.c.compare_at_price,
-    products.c.in_stock,
-    products.c.variant_count,
-    products.c.image_src,
-    products.c.image_alt,
-    products.c.option_names,
-)
 
 
 def _card(row: Row[Any]) -> Card:
@@ -227,14 +205,16 @@ def _card(row: Row[Any]) -> Card:
     )
 
 
-_VARIANTS = sa.select(
-    variants,
-    products.c.handle,
-    products.c.title,
-    products.c.visible,
-    products.c.image_src.label("product_image_src"),
-    products.c.image_alt.label("product_image_alt"),
-).join(products, products.c.id == variants.c.product_id)
+def _variants(language: str) -> sa.Select[Any]:
+    return sa.select(
+        variants,
+        products.c.handle,
+        _translated(products.c.title, language),
+        products.c.visible,
+        products.c.image_src.label("product_image_src"),
+        products.c.image_alt.label("product_image_alt"),
+        made_of(sa.func.coalesce(variants.c.image_src, products.c.image_src)),
+    ).join(products, products.c.id == variants.c.product_id)
 
 
 def _variant(row: Row[Any]) -> Variant:
@@ -251,11 +231,12 @@ def _variant(row: Row[Any]) -> Variant:
         oversell=row.oversell,
         visible=row.visible,
         sku=row.sku,
+        barcode=row.barcode,
         taxable=row.taxable,
         requires_shipping=row.requires_shipping,
-        image=Image(src, row.product_image_alt or row.title) if src else None,
+        image=Image.of(src, row.product_image_alt or row.title, row.made) if src else None,
     )
 
 
 def _image(row: Row[Any]) -> Image | None:
-    return Image(row.image_src, row.image_alt or row.title) if row.image_src else None
+    return Image.of(row.image_src, row.image_alt or row.title, row.made) if row.image_src else None

@@ -11,10 +11,18 @@ from flask import Flask
 
 from shop.cookies import jar, session
 from shop.cookies.cart import CART, cart_problem, current_cart, decode_cart, encode_cart, keep_cart
-from shop.cookies.inspection import KINDS, Kept, erase, foreign_names, inspect, kept
+from shop.cookies.inspection import KINDS, Kept, erase, foreign_names, has_any, inspect, kept
 from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, seal
 from shop.cookies.language import keep_language, language
-from shop.cookies.lists import keep_saved, recent_products, remember_product, saved_items
+from shop.cookies.lists import (
+    decode_saved,
+    encode_saved,
+    keep_saved,
+    recent_products,
+    remember_product,
+    saved_items,
+    saved_problem,
+)
 from shop.cookies.session import choose_shopper, recent_orders, remember_order, shopper, tell, told
 from shop.cookies.users import UserList, change_users, current_user_list, current_users, users_problem
 from shop.settings import Settings
@@ -35,10 +43,13 @@ __all__ = [
     "current_users",
     "decode",
     "decode_cart",
+    "decode_saved",
     "encode",
     "encode_cart",
+    "encode_saved",
     "erase",
     "foreign_names",
+    "has_any",
     "init_app",
     "inspect",
     "keep_cart",
@@ -51,6 +62,7 @@ __all__ = [
     "remember_order",
     "remember_product",
     "saved_items",
+    "saved_problem",
     "seal",
     "shopper",
     "tell",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 from flask import g
 
 from shop.cart import Cart
 from shop.catalogue.products import MOST_OF_ONE
-from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent
+from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
 from shop.language import N_
+from shop.language import gettext as _
 
 CART = Kind(
     "cart",
@@ -53,17 +53,22 @@ def decode_cart(value: str) -> Cart:
     if isinstance(decoded, list):
         decoded = _counted(decoded)
     if not isinstance(decoded, dict):
-        raise Unreadable("it is neither an object nor a list")
+        raise Unreadable(_("it is neither an object nor a list"))
     for item, quantity in decoded.items():
         _check_item(item)
         if type(quantity) is not int or not 1 <= quantity <= MOST_OF_ONE:
-            raise Unreadable(f"it has a quantity of {item!r} that is no whole number from 1 to {MOST_OF_ONE}")
+            reason = _(
+                "it has a quantity of %(item)s that is no whole number from 1 to %(most)s",
+                item=repr(item),
+                most=MOST_OF_ONE,
+            )
+            raise Unreadable(reason)
     return Cart(decoded)
 
 
 def encode_cart(cart: Cart) -> str:
     """The cart as compact JSON, for a form's hidden field or a link: what `decode_cart` reads."""
-    return json.dumps(dict(cart.quantities), ensure_ascii=False, separators=(",", ":"))
+    return spelled(dict(cart.quantities))
 
 
 def _decoded_cart() -> tuple[Cart, str | None]:
@@ -87,7 +92,7 @@ def _counted(items: list[object]) -> dict[str, int]:
 
 def _check_item(item: object) -> str:
     if not isinstance(item, str) or not 0 < len(item) <= _LONGEST_ITEM or not is_text(item):
-        raise Unreadable("it names something that is no item")
+        raise Unreadable(_("it names something that is no item"))
     return item
 
 

@@ -15,6 +15,7 @@ from shop.cookies.language import LANGUAGE, keep_language
 from shop.cookies.lists import RECENT, SAVED, forget, list_problem, recent_products, saved_items
 from shop.cookies.session import SESSION
 from shop.cookies.users import USERS, current_user_list, erase_users
+from shop.language import gettext as _
 
 KINDS = (CART, USERS, SESSION, SAVED, RECENT, LANGUAGE)
 
@@ -32,6 +33,12 @@ class Kept:
     def size(self) -> int:
         """Bytes of name and value, which is what browsers count."""
         return len(self.kind.header_name) + len(self.value.encode())
+
+
+def has_any() -> bool:
+    """Whether the browser sent any of our cookies."""
+    ours = {kind.header_name for kind in KINDS}
+    return any(name in ours for name, _value in pairs())
 
 
 def kept() -> tuple[Kept, ...]:
@@ -86,7 +93,7 @@ def _kept(kind: Kind) -> Kept:
 
 
 def _read_session() -> tuple[Any, str | None]:
-    return dict(session), None if session else "it was changed, or written by somebody else"
+    return dict(session), None if session else _("it was changed, or written by somebody else")
 
 
 def _read_users() -> tuple[Any, str | None]:

@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.http import parse_cookie
 
 from shop.database import Database
-from shop.language import N_
+from shop.language import N_, ngettext
 from shop.language import gettext as _
 from shop.seals import Seal
 from shop.settings import Settings
@@ -62,13 +62,18 @@ def encode(value: object) -> str:
     return quote(text, safe=COOKIE_OCTETS)
 
 
+def spelled(value: object) -> str:
+    """Compact JSON for a form's hidden field or a link: plain but for percent signs, as `decode` reads escapes."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("%", "%25")
+
+
 def decode(value: str, longest: int) -> Any:
     """The JSON in `value`, percent-encoded or plain, of at most `longest` characters. Raises Unreadable.
 
     Refuses what JSON's readers differ on: duplicate keys, NaN, and numbers that are no integers.
     """
     if len(value) > longest:
-        raise Unreadable(f"it is {len(value)} characters long")
+        raise Unreadable(ngettext("it is %(num)s character long", "it is %(num)s characters long", len(value)))
     try:
         text = unquote(value, errors="strict")
         return json.loads(
@@ -81,23 +86,23 @@ def decode(value: str, longest: int) -> Any:
     except Unreadable:
         raise
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise Unreadable("it is not JSON that this shop writes") from None
+        raise Unreadable(_("it is not JSON that this shop writes")) from None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     decoded = dict(pairs)
     if len(decoded) < len(pairs):
-        raise Unreadable("it names something twice")
+        raise Unreadable(_("it names something twice"))
     return decoded
 
 
 def _no_number(text: str) -> NoReturn:
-    raise Unreadable(f"it contains {text[:20]}, which is no whole number")
+    raise Unreadable(_("it contains %(text)s, which is no whole number", text=text[:20]))
 
 
 def _short_integer(text: str) -> int:
     if len(text) > _LONGEST_NUMBER:
-        raise Unreadable("it contains a number of too many digits")
+        raise Unreadable(_("it contains a number of too many digits"))
     return int(text)
 
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from flask import g
 
-from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent
+from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
 from shop.language import N_
+from shop.language import gettext as _
 
 # With `language`, these two stay within the 600 bytes that DESIGN leaves to all later cookies together.
 SAVED = Kind(
@@ -40,6 +41,21 @@ def keep_saved(items: Iterable[str]) -> None:
     if not fits(SAVED, value) and len(value) >= len(sent(SAVED)):
         raise OverBudget(SAVED)
     _write(SAVED, kept)
+
+
+def decode_saved(value: str) -> tuple[str, ...]:
+    """The saved items in `value`: a JSON list, percent-encoded or plain. Raises Unreadable."""
+    return _decoded(value, SAVED)
+
+
+def encode_saved(items: Iterable[str]) -> str:
+    """The items as compact JSON, for a form's hidden field: what `decode_saved` reads."""
+    return spelled(list(items))
+
+
+def saved_problem() -> str | None:
+    """What is wrong with the saved list that the browser sent, as the end of a sentence; None when it is fine."""
+    return list_problem(SAVED)
 
 
 def recent_products() -> tuple[str, ...]:
@@ -83,8 +99,8 @@ def _read(kind: Kind) -> tuple[tuple[str, ...], str | None]:
 def _decoded(value: str, kind: Kind) -> tuple[str, ...]:
     decoded = decode(value, longest=kind.budget * 3)
     if not isinstance(decoded, list):
-        raise Unreadable("it is no list")
+        raise Unreadable(_("it is no list"))
     for name in decoded:
         if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not is_text(name):
-            raise Unreadable("it names something that is no item")
+            raise Unreadable(_("it names something that is no item"))
     return tuple(dict.fromkeys(decoded))

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from shop import user_lists
 from shop.cookies.jar import Kind, Unreadable, database, decode, encode, fits, keep, seal, sent, settings
 from shop.language import N_
+from shop.language import gettext as _
 from shop.seals import Broken
 from shop.users import Users
 
@@ -135,14 +136,14 @@ def _user_list(decoded: Any) -> UserList:
             try:
                 return UserList(user_lists.read(connection, str(decoded["row"])), row=str(decoded["row"]))
             except user_lists.Gone:
-                raise Unreadable("the list was kept on this shop's server, which has it no more") from None
+                raise Unreadable(_("the list was kept on this shop's server, which has it no more")) from None
     left = None
     if isinstance(decoded, dict) and set(decoded) == {"users", "left"}:
         decoded, left = decoded["users"], str(decoded["left"])
     try:
         return UserList(Users.from_json(decoded), left=left)
     except ValueError:
-        raise Unreadable("it was written by a later version of this shop") from None
+        raise Unreadable(_("it was written by a later version of this shop")) from None
 
 
 def _user_list_json(users: Users, left: str | None = None) -> Any:
@@ -162,9 +163,9 @@ def _opened_users(value: str) -> Any:
     longest = USERS.budget * 2
     try:
         if value.lstrip()[:1] in ("[", "{") or value[:3].upper() in ("%5B", "%7B"):
-            readable, _, signature = value.rpartition(".")
+            readable, _dot, signature = value.rpartition(".")
             seal(USERS.name).check(readable, signature)
             return decode(readable, longest)
         return decode(quote(seal(USERS.name).open(value)), longest * 3)
     except Broken:
-        raise Unreadable("it was cut short, changed, or written by somebody else") from None
+        raise Unreadable(_("it was cut short, changed, or written by somebody else")) from None

@@ -3,6 +3,8 @@
 One function for each thing that happens, with the order as it is then; each gives the letters to queue with it, in
 the same transaction. Templates are `templates/mail/*.txt`, whose first line is the subject. Every value stays on its
 line, whatever a shopper typed.
+
+The shopper's letters are in the language that the order was placed in, the merchant's in the shop's own.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from functools import cache
 
 import jinja2
 
+from shop import language
 from shop.money import Currency
+from shop.orders import states
 from shop.orders.mail import Mail
 from shop.orders.orders import Fulfilment, Order, Payment
 from shop.settings import PROJECT, Settings
@@ -65,11 +69,15 @@ def letters_for_refunded(order: Order, settings: Settings, origin: str) -> list[
 
 
 def _to_shopper(template: str, order: Order, settings: Settings, origin: str) -> list[Mail]:
-    return _write(template, order.email, order, settings, origin)
+    with language.speaking(settings.language_of(order.locale)):
+        return _write(template, order.email, order, settings, origin)
 
 
 def _to_merchant(template: str, order: Order, settings: Settings, origin: str) -> list[Mail]:
-    return _write(template, settings.merchant_email, order, settings, origin) if settings.merchant_email else []
+    if not settings.merchant_email:
+        return []
+    with language.speaking(settings.own_language):
+        return _write(template, settings.merchant_email, order, settings, origin)
 
 
 def _write(template: str, recipient: str, order: Order, settings: Settings, origin: str) -> list[Mail]:
@@ -93,6 +101,7 @@ def _render(template: str, order: Order, settings: Settings, origin: str) -> str
             receipt=f"{origin}/orders/{order.token}" if origin else "",
             address=address_lines(replace(order.address, recipient=order.address.recipient or order.name)),
             money=Currency(order.currency, order.locale).format,
+            attention=states.attention(order),
             cancelled=order.fulfilment is Fulfilment.CANCELLED,
         )
     )
@@ -100,7 +109,7 @@ def _render(template: str, order: Order, settings: Settings, origin: str) -> str
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PROJECT / "templates" / "mail"),
         autoescape=False,  # noqa: S701 (plain text)
         undefined=jinja2.StrictUndefined,
@@ -108,6 +117,8 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    language.install(environment)
+    return environment
 
 
 def _on_one_line(value: object) -> object:

@@ -17,6 +17,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from shop.database import Database, orders
+from shop.language import gettext as _
 from shop.orders import letters, states, store, telling
 from shop.orders.orders import Fulfilment, Order, Payment
 from shop.settings import Settings
@@ -66,14 +67,14 @@ class Unavailable(ProviderError):
     """It doesn't answer, or has trouble of its own: the same may work in a moment."""
 
     def __init__(self) -> None:
-        super().__init__("The payment page can't be reached at the moment. Nothing was charged.")
+        super().__init__(_("The payment page can't be reached at the moment. Nothing was charged."))
 
 
 class NotAccepted(ProviderError):
     """It answers, and doesn't accept what it was asked; trying again won't help. The log says why."""
 
     def __init__(self) -> None:
-        super().__init__("The payment provider did not accept this payment. Nothing was charged.")
+        super().__init__(_("The payment provider did not accept this payment. Nothing was charged."))
 
 
 class Forged(ValueError):
@@ -119,10 +120,16 @@ class Invoice:
     """Goods first, money later: on delivery, or by the invoice that comes with them."""
 
     id: str = "invoice"
-    title: str = "On delivery or by invoice"
-    note: str = "Nothing to pay now."
     holds_for: timedelta | None = None
     origins: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return _("On delivery or by invoice")
+
+    @property
+    def note(self) -> str:
+        return _("Nothing to pay now.")
 
     def takes(self, total: int, currency: str) -> bool:  # noqa: ARG002
         return True

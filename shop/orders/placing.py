@@ -22,6 +22,7 @@ from shop.cart import Cart, Contents, Line
 from shop.catalogue import store as catalogue
 from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.database import Database, discount_uses, order_events, order_lines, orders
+from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders import outbox, stock, store
 from shop.orders.orders import Address, Fulfilment, Order, Payment
@@ -125,7 +126,7 @@ class Quote:
     @property
     def shipping_problem(self) -> str:
         """Why it can't be sent there; empty where it can."""
-        return "We can’t ship to this country." if self.needs_shipping and self.shipping is None else ""
+        return _("We can’t ship to this country.") if self.needs_shipping and self.shipping is None else ""
 
     @property
     def placeable(self) -> bool:
@@ -157,17 +158,22 @@ class Change:
 
     def text(self, currency: Currency) -> str:
         """A sentence for the shopper."""
-        if self.kind == "line" and not self.quantity:
-            return f"{self.title}: {self.problem or 'it is no longer in your cart.'}"
-        parts = []
-        if self.before != self.after and self.after is not None:
-            was = "" if self.before is None else f", no longer {currency.format(self.before)}"
-            parts.append(f"now {currency.format(self.after)}{was}.")
+        if self.kind == "line" and not self.quantity and not self.problem:
+            return _("%(title)s is no longer in your cart.", title=self.title)
+        return _("%(title)s: %(changes)s", title=self.title, changes=" ".join(self._changes(currency)))
+
+    def _changes(self, currency: Currency) -> Iterator[str]:
+        gone = self.kind == "line" and not self.quantity
+        if self.after is not None and self.before != self.after and not gone:
+            now = currency.format(self.after)
+            if self.before is None:
+                yield _("now %(price)s.", price=now)
+            else:
+                yield _("now %(price)s, no longer %(before)s.", price=now, before=currency.format(self.before))
         if self.problem:
-            parts.append(self.problem)
+            yield self.problem
         elif self.quantity_before != self.quantity:
-            parts.append(f"{self.quantity} of them, not {self.quantity_before}.")
-        return f"{self.title}: {' '.join(parts) or 'chosen for you.'}"
+            yield _("%(count)s of them, not %(before)s.", count=self.quantity, before=self.quantity_before)
 
 
 # Why it can't be placed. Nothing was written.
@@ -207,7 +213,7 @@ class NotTaken(OrderError):
     """The database didn't take it: full, locked for too long, or gone. The cause has its words."""
 
     def __init__(self) -> None:
-        super().__init__("Your order could not be written down. Please try again: it can’t be ordered twice.")
+        super().__init__(_("Your order could not be written down. Please try again: it can’t be ordered twice."))
 
 
 def quote(connection: Connection, wish: Wish, terms: Terms, now: datetime) -> Quote:
@@ -218,7 +224,7 @@ def quote(connection: Connection, wish: Wish, terms: Terms, now: datetime) -> Qu
         for line in contents.lines
         if line.variant and line.quantity
     ]
-    discount, code_problem = _discount(connection, wish.code, contents.subtotal, terms, now)
+    discount, code_problem = _discount(connection, wish, contents.subtotal, terms, now)
     tax = terms.tax_in(wish.address.country, wish.address.region)
     needs_shipping = any(item.requires_shipping for item in items)
     methods = terms.shipping_to(wish.address.country) if needs_shipping else ()
@@ -301,11 +307,11 @@ def _place(
 def _check(quoted: Quote, wish: Wish) -> None:
     """Raise a Refused where this isn't what the shopper saw, or can't be ordered."""
     changes = tuple(_changes(quoted, wish))
-    changed = Changed("Something has changed since you saw this page. Nothing is ordered yet.", quoted, changes)
+    changed = Changed(_("Something has changed since you saw this page. Nothing is ordered yet."), quoted, changes)
     if any(change.kind == "line" for change in changes):
         raise changed
     if not quoted.contents.count:
-        raise EmptyOrder("There is nothing to order: your cart has nothing that can be bought now.", quoted)
+        raise EmptyOrder(_("There is nothing to order: your cart has nothing that can be bought now."), quoted)
     if quoted.shipping_problem:
         raise NoShipping(quoted.shipping_problem, quoted)
     if quoted.code_problem:
@@ -326,29 +332,31 @@ def _changes(quoted: Quote, wish: Wish) -> Iterator[Change]:
         if quantity and item not in wish.quantities:
             yield Change("line", item, price, None, item, quantity, 0)
     if seen and seen.discount != totals.discount:
-        yield Change("discount", "Discount", seen.discount, totals.discount)
+        yield Change("discount", _("Discount"), seen.discount, totals.discount)
     if quoted.shipping and quoted.shipping.id != wish.shipping_id:
         yield Change("shipping", quoted.shipping.title, None, totals.shipping)
     elif seen and seen.shipping != totals.shipping:
-        yield Change("shipping", "Shipping", seen.shipping, totals.shipping)
+        yield Change("shipping", _("Shipping"), seen.shipping, totals.shipping)
     if seen and seen.tax != totals.tax:
-        yield Change("tax", totals.tax_title or "Tax", seen.tax, totals.tax)
+        yield Change("tax", totals.tax_title or _("Tax"), seen.tax, totals.tax)
     if wish.expected_total != totals.total:
-        yield Change("total", "Total", wish.expected_total if wish.expected_total >= 0 else None, totals.total)
+        yield Change("total", _("Total"), wish.expected_total if wish.expected_total >= 0 else None, totals.total)
 
 
 def _discount(
-    connection: Connection, code: str, subtotal: int, terms: Terms, now: datetime
+    connection: Connection, wish: Wish, subtotal: int, terms: Terms, now: datetime
 ) -> tuple[Discount | None, str]:
-    """The discount of that code, or none and why."""
-    if not code.strip():
+    """The discount of the wished code, or none and why."""
+    code = wish.code.strip()
+    if not code:
         return None, ""
     discount = terms.discount(code)
     if discount is None:
-        return None, f"There is no code {code.strip()[:40]}."
+        return None, _("There is no code %(code)s.", code=code[:40])
     uses = connection.execute(sa.select(discount_uses.c.uses).where(discount_uses.c.code == discount.code))
     try:
-        check_code(discount, subtotal, now, uses.scalar_one_or_none() or 0)
+        currency = Currency(wish.currency, wish.locale)
+        check_code(discount, subtotal, now, uses.scalar_one_or_none() or 0, currency)
     except UnusableCode as unusable:
         return None, str(unusable)
     return discount, ""

@@ -14,8 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shop.database import Database, discount_uses, order_events, orders
+from shop.language import N_
+from shop.language import gettext as _
 from shop.orders import stock, store
 from shop.orders.orders import Fulfilment, Order, Payment
+
+# What the merchant must look at. An order keeps it in English.
+_PAID_LATE = N_("Paid after it was cancelled: refund it.")
+_PAID_TWICE = N_("Paid a second time (%(reference)s): refund one of the payments.")
+_CANCELLED_LATE = N_("Cancelled after it was paid: refund it.")
 
 
 class UnknownOrder(LookupError):
@@ -60,7 +67,7 @@ def mark_paid(database: Database, order_id: int, now: datetime, reference: str =
                 payment=Payment.PAID,
                 payment_until=None,
                 payment_reference=reference or order.payment_reference,
-                attention="Paid after it was cancelled: refund it." if cancelled else order.attention,
+                attention=_PAID_LATE if cancelled else order.attention,
             )
             _note(connection, order, now, "paid", reference)
         return _again(connection, order)
@@ -132,23 +139,12 @@ def settle(database: Database, order_id: int, now: datetime) -> Order:
         return _again(connection, order)
 
 
-def expire_unpaid(database: Database, now: datetime) -> int:
-    """Cancel the orders whose payment was awaited until `now` or earlier, each in a transaction; how many it were."""
-    late = sa.select(orders.c.id).where(
-        orders.c.payment == Payment.AWAITED,
-        orders.c.payment_until <= store.stamp(now),
-        orders.c.fulfilment == Fulfilment.OPEN,
-    )
-    with database.reading() as connection:
-        ids = connection.execute(late.order_by(orders.c.id)).scalars().all()
-    count = 0
-    for order_id in ids:
-        with _changing(database, order_id) as (connection, order):
-            # Paid, or cancelled by another worker, since we looked?
-            if _awaits(order) and order.payment_until and order.payment_until <= now:
-                _cancel(connection, order, now, "not paid in time")
-                count += 1
-    return count
+def attention(order: Order) -> str:
+    """What the merchant must look at, in the language that is spoken; empty where it is nothing."""
+    if order.attention in (_PAID_LATE, _CANCELLED_LATE):
+        return _(order.attention)
+    again = next(({"reference": event.detail} for event in order.events if event.what == "paid again"), None)
+    return _(_PAID_TWICE, **again) if again and order.attention == _PAID_TWICE % again else order.attention
 
 
 @contextmanager
@@ -175,7 +171,7 @@ def _pay_again(connection: Connection, order: Order, now: datetime, reference: s
     noted = {event.what: event.detail for event in order.events}
     # The provider may call one payment by several names, so only one that was noted by hand is surely another.
     if noted.get("paid") == "" and "paid again" not in noted:
-        _update(connection, order, attention=f"Paid a second time ({reference}): refund one of the payments.")
+        _update(connection, order, attention=_PAID_TWICE % {"reference": reference})
         _note(connection, order, now, "paid again", reference)
 
 
@@ -193,7 +189,7 @@ def _cancel(connection: Connection, order: Order, now: datetime, reason: str) ->
         order,
         fulfilment=Fulfilment.CANCELLED,
         payment_until=None,
-        attention="Cancelled after it was paid: refund it." if paid else order.attention,
+        attention=_CANCELLED_LATE if paid else order.attention,
     )
     _note(connection, order, now, "cancelled", reason)
 

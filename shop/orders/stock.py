@@ -1,18 +1,21 @@
 """Stock: taken by an order, put back by a cancel, and what listings show of it (`products.in_stock`) kept true.
 
-All of it happens inside the caller's transaction, always in one order, variants by item and then products by id, so
-that no two orders wait for each other.
+All of it happens inside the caller's transaction, always in one order, variants by item, then products by id, then
+the catalogue's version, so that no two orders wait for each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from shop.catalogue import version
 from shop.catalogue.products import Variant
-from shop.database import products, variants
+from shop.database import products, stock_flips, variants
 
 
 class Short(Exception):
@@ -58,7 +61,8 @@ def take(connection: Connection, wanted: Iterable[tuple[Variant, int]]) -> dict[
             raise Short(variant.item)
         if row.stock == 0:
             emptied.add(row.product_id)
-    refresh(connection, emptied)
+    if any(taken.values()):
+        refresh(connection, emptied)
     return taken
 
 
@@ -76,18 +80,34 @@ def put_back(connection: Connection, units: Mapping[str, int]) -> None:
         ).first()
         if row is not None and row.stock == count:
             refilled.add(row.product_id)
-    refresh(connection, refilled)
+    if back:
+        refresh(connection, refilled)
 
 
 def refresh(connection: Connection, product_ids: Iterable[int]) -> None:
-    """Make `products.in_stock` say whether any variant of these products can be bought.
+    """Say that stock has changed. `products.in_stock` then says whether any variant of these products can be bought.
 
-    Call it after a variant's stock came to 0 or left it. The rows are locked by a statement of its own, so that the
-    next one sees what those who held them before did to the products' other variants.
+    Call it after any change, with those of which a variant's stock came to 0 or left it.
     """
-    ids = sorted(product_ids)
+    flipped = _refresh_in_stock(connection, sorted(product_ids))
+    number = version.bump(connection)
+    if flipped:
+        # What listings add to the set of all in stock, which is written at imports (catalogue/sets.py).
+        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
+        noted: Any = insert(stock_flips)
+        new = {"in_stock": noted.excluded.in_stock, "number": noted.excluded.number}
+        noted = noted.on_conflict_do_update(index_elements=[stock_flips.c.product_id], set_=new)
+        connection.execute(noted, [{"product_id": id, "in_stock": yes, "number": number} for id, yes in flipped])
+
+
+def _refresh_in_stock(connection: Connection, ids: list[int]) -> list[tuple[int, bool]]:
+    """Bring `in_stock` up to date; which visible products it changed for, and to what.
+
+    The rows are locked by a statement of its own, so that the next one sees what those who held them before did to
+    the products' other variants.
+    """
     if not ids:
-        return
+        return []
     connection.execute(
         sa.select(products.c.id).where(products.c.id.in_(ids)).order_by(products.c.id).with_for_update()
     )
@@ -100,7 +120,9 @@ def refresh(connection: Connection, product_ids: Iterable[int]) -> None:
         .correlate(products)
         .exists()
     )
-    connection.execute(products.update().where(products.c.id.in_(ids)).values(in_stock=sells))
+    changed = products.update().where(products.c.id.in_(ids), products.c.in_stock != sells).values(in_stock=sells)
+    rows = connection.execute(changed.returning(products.c.id, products.c.in_stock, products.c.visible))
+    return [(row.id, row.in_stock) for row in rows if row.visible]
 
 
 def _stock(connection: Connection, item: str) -> int:

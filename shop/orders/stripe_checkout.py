@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import stripe
 
+from shop.language import gettext as _
+from shop.language import speaking
 from shop.money import Currency
 from shop.orders.orders import Order
 from shop.orders.payment import HOLDS_FOR, Attempt, Forged, NotAccepted, Standing, Unavailable
@@ -54,13 +56,10 @@ class StripeCheckout:
     """A `payment.PaymentMethod`. The session's address and its state are asked of Stripe whenever they are needed."""
 
     id = "stripe"
-    title = "Card and other ways to pay online"
-    note = "You pay on the page of our payment provider, Stripe, and come back here."
     holds_for: timedelta | None = HOLDS_FOR
 
     def __init__(self, settings: Settings) -> None:
-        self._shop = settings.name
-        self._secret = settings.stripe_webhook_secret
+        self._settings = settings
         self.origins = ("https://checkout.stripe.com", *filter(None, [settings.stripe_api]))
         client = stripe.StripeClient(
             settings.stripe_key,
@@ -69,6 +68,14 @@ class StripeCheckout:
             max_network_retries=_RETRIES,
         )
         self._sessions = client.v1.checkout.sessions
+
+    @property
+    def title(self) -> str:
+        return _("Card and other ways to pay online")
+
+    @property
+    def note(self) -> str:
+        return _("You pay on the page of our payment provider, Stripe, and come back here.")
 
     def takes(self, total: int, currency: str) -> bool:
         """True for what Stripe can charge exactly: 5.124 KWD it can't."""
@@ -96,7 +103,8 @@ class StripeCheckout:
     def hear(self, body: bytes, signature: str) -> Attempt | None:
         """What an event tells. One signed more than 5 minutes ago doesn't count: somebody may have kept it."""
         try:
-            stripe.WebhookSignature.verify_header(body, signature, self._secret, stripe.Webhook.DEFAULT_TOLERANCE)
+            secret = self._settings.stripe_webhook_secret
+            stripe.WebhookSignature.verify_header(body, signature, secret, stripe.Webhook.DEFAULT_TOLERANCE)
             event = json.loads(body)
         except (stripe.SignatureVerificationError, ValueError, TypeError) as error:  # no UTF-8, no JSON, no ASCII
             raise Forged(str(error)) from None
@@ -141,7 +149,9 @@ class StripeCheckout:
         if amount is None:
             log.error("Stripe can't charge order %s exactly: %s %s", order.number, order.total, order.currency)
             raise NotAccepted()
-        title = f"{self._shop}, order {order.number}"
+        # Not in the language of this request: another language would be other terms, and so another session.
+        with speaking(self._settings.language_of(order.locale)):
+            title = _("%(shop)s, order %(number)s", shop=self._settings.name, number=order.number)
         terms: SessionCreateParams = {
             "mode": "payment",
             # One line, of the total: discounts, shipping and tax are ours, and rounding can't come between.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from shop.language import gettext as _
 from shop.money import Currency, NotAPrice
 from shop.orders.addresses import form_of
 from shop.orders.terms_file import Entry, TermsError, Unfit, read_file, shown
@@ -90,7 +91,6 @@ class Discount:
     starts: datetime | None = None
     ends: datetime | None = None  # the first moment at which it is over
     uses: int | None = None  # in all orders together; None for no limit
-    currency: Currency = field(default_factory=Currency)  # of `amount` and `minimum`
 
 
 @dataclass(frozen=True)
@@ -127,17 +127,20 @@ def code_key(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()).strip()
 
 
-def check_code(discount: Discount, subtotal: int, now: datetime, uses: int) -> None:
-    """Raise UnusableCode unless goods for `subtotal` may have `discount` at `now`, after `uses` earlier orders."""
+def check_code(discount: Discount, subtotal: int, now: datetime, uses: int, currency: Currency) -> None:
+    """Raise UnusableCode unless goods for `subtotal` may have `discount` at `now`, after `uses` earlier orders.
+
+    `currency` is how the sentence for the shopper writes an amount.
+    """
     if discount.starts is not None and now < discount.starts:
-        raise UnusableCode(f"The code {discount.code} can't be used yet.")
+        raise UnusableCode(_("The code %(code)s can't be used yet.", code=discount.code))
     if discount.ends is not None and now >= discount.ends:
-        raise UnusableCode(f"The code {discount.code} has expired.")
+        raise UnusableCode(_("The code %(code)s has expired.", code=discount.code))
     if discount.uses is not None and uses >= discount.uses:
-        raise UnusableCode(f"The code {discount.code} has been used up.")
+        raise UnusableCode(_("The code %(code)s has been used up.", code=discount.code))
     if subtotal < discount.minimum:
-        least = discount.currency.format(discount.minimum)
-        raise UnusableCode(f"The code {discount.code} is for orders of at least {least}.")
+        said = {"code": discount.code, "least": currency.format(discount.minimum)}
+        raise UnusableCode(_("The code %(code)s is for orders of at least %(least)s.", **said))
 
 
 def read_terms(path: Path | None, currency: Currency) -> Terms:
@@ -215,7 +218,6 @@ def _discount(entry: Entry, currency: Currency) -> Discount:
         starts=entry.optional("from", _beginning, None),
         ends=entry.optional("until", _end, None),
         uses=entry.optional("uses", _uses, None),
-        currency=currency,
     )
     if discount.starts and discount.ends and discount.starts >= discount.ends:
         raise entry.refusal("until", f"after from, which is {shown(entry.values['from'])}")
@@ -312,7 +314,7 @@ def _regions(country: str, value: Any) -> tuple[str, ...]:
     known |= {code.casefold(): code for code, label in field.choices}
     for name in names:
         if known and name.casefold() not in known:
-            some = ", ".join(code for code, _ in field.choices[:5])
+            some = ", ".join(code for code, _label in field.choices[:5])
             raise Unfit(f"regions of {country} such as {some}, which {shown(name)} is not")
     regions = tuple(known.get(name.casefold(), name) for name in names)
     if len({region.casefold() for region in regions}) < len(regions):

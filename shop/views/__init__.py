@@ -9,11 +9,15 @@ from flask import Flask
 
 from shop import hypermedia, language
 from shop.views import (
+    assets,
     browser_cookies,
     cart,
     cart_items,
     checkout,
     collections,
+    feeds,
+    for_everybody,
+    head,
     health,
     home,
     images,
@@ -21,33 +25,43 @@ from shop.views import (
     orders,
     payments,
     products,
+    recently_viewed,
+    robots,
+    saved_items,
     search,
     shared,
     shopper,
+    sitemap,
+    theme,
     users,
 )
 
 
 def init_app(app: Flask) -> None:
-    shelves = (home, products, collections, search, images)
-    visitors = (cart, cart_items, users, shopper, browser_cookies, languages)
-    for module in (*shelves, *visitors, checkout, orders, payments, health):
+    shelves = (home, products, collections, search, images, theme)
+    visitors = (recently_viewed, cart, cart_items, saved_items, users, shopper, browser_cookies, languages)
+    machines = (sitemap, robots, feeds)
+    for module in (*shelves, *visitors, *machines, checkout, orders, payments, health, assets):
         app.register_blueprint(module.bp)
     app.after_request(hypermedia.vary)
     app.teardown_appcontext(shared.disconnect)
+    app.template_global("asset")(assets.address)
+    app.template_global("kept_fragment")(for_everybody.kept_fragment)
+    app.template_global("visitors_part")(for_everybody.visitors_part)
+    app.template_global("is_marking")(for_everybody.is_marking)
     app.template_filter("money")(shared.money)
+    app.template_filter("plain_money")(shared.plain_money)
     app.template_filter("date")(shared.date)
     app.template_filter("number")(shared.number)
+    app.template_filter("prose")(shared.prose)
     app.template_filter("language_name")(language.name_of)
     app.template_filter("status")(shared.status)
+    app.template_filter("event")(shared.event)
     app.template_filter("address_lines")(shared.address_lines)
     app.template_filter("items_json")(shared.items_json)
     app.template_filter("dom_id")(hypermedia.dom_id)
     app.context_processor(shared.context)
-    app.jinja_env.add_extension("jinja2.ext.i18n")
-    app.jinja_env.policies["ext.i18n.trimmed"] = True
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        language.gettext, language.ngettext, newstyle=True
-    )
+    app.context_processor(head.context)
+    language.install(app.jinja_env)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies
 from shop.errors import BadQuery
+from shop.language import gettext as _
 from shop.users import Users
 
 bp = Blueprint("browser_cookies", __name__)
@@ -48,7 +49,7 @@ def delete() -> BaseResponse:
     name = request.form.get("name", "")
     ours = [kind.name for kind in cookies.KINDS]
     if name and name not in ours:
-        raise BadQuery("name", name, f"one of this shop's cookies: {', '.join(ours)}")
+        raise BadQuery("name", name, _("one of this shop's cookies: %(names)s", names=", ".join(ours)))
     for each in [name] if name else ours:
         cookies.erase(each)
     # What was done is said by the address: a message would need a cookie.
@@ -60,9 +61,9 @@ def _erased() -> str:
     erased = request.args.get("erased", "")
     kept = [cookie.kind.name for cookie in cookies.kept()]
     if erased == "all" and not kept:
-        return "This shop keeps nothing in this browser any more."
+        return _("This shop keeps nothing in this browser any more.")
     ours = [kind.name for kind in cookies.KINDS]
-    return f"The {erased} cookie is erased." if erased in ours and erased not in kept else ""
+    return _("The %(name)s cookie is erased.", name=erased) if erased in ours and erased not in kept else ""
 
 
 def _private(answer: BaseResponse) -> BaseResponse:

@@ -1,118 +1,106 @@
-"""`GET /cart`, `POST /cart` and `GET /cart/shared`: the cart as a whole."""
+"""`GET /cart`, `POST /cart`, `GET /cart/shared` and its QR code: the cart as a whole."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Iterable
+from io import BytesIO
 
 import segno
 from flask import Blueprint, render_template, request, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia, security
+from shop import cookies, hypermedia
 from shop.cart import Cart, CartError
 from shop.catalogue import store
-from shop.hypermedia import Message, Partial, Undo
-from shop.views.shared import connection, current_contents, shop
+from shop.hypermedia import Message, Undo
+from shop.language import gettext as _
+from shop.language import ngettext
+from shop.views import carried
+from shop.views.for_everybody import keep_for_this_visitor
+from shop.views.shared import connection, current_contents
 
 bp = Blueprint("cart", __name__)
-
-# A denser code than this is one that phones give up on.
-_LONGEST_SCANNABLE = 900
 
 
 class BadItems(CartError):
     """`items` is no cart."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"That cart could not be read: {reason}. Your own cart is as it was.")
+        super().__init__(_("That cart could not be read: %(reason)s. Your own cart is as it was.", reason=reason))
 
 
 @bp.get("/cart")
 def show() -> str | BaseResponse:
-    if hypermedia.wants_fragments():  # a page from the back-forward cache, or a tab that comes back, catches up
-        return hypermedia.fragments(*whole_cart())
-    return render_template("pages/cart.html", undo=_undo(), **share())
+    if hypermedia.wants_fragments():  # the drawer opens, or a page that was left for a while catches up
+        return hypermedia.fragments(*carried.everything())
+    keep_for_this_visitor()
+    return render_template("pages/cart.html", undo=_undo(), **carried.share())
 
 
 @bp.post("/cart")
 def replace() -> BaseResponse:
     before = cookies.current_cart()
-    cart = _read_items(request.form.get("items", ""))
+    cart = read_items(request.form.get("items", ""))
     if request.form.get("how") == "merge":
         cart = before.merging(cart)
     cookies.keep_cart(cart)
     undo = undo_to(before) if before and not cart else None
-    message = Message(_holding(current_contents().count) if cart else "Your cart is empty now.", undo=undo)
+    message = Message(_holding(current_contents().count) if cart else _("Your cart is empty now."), undo=undo)
     return hypermedia.changed(
-        *whole_cart(), message=message, page=url_for(".show", undo=undo and undo.fields["items"])
+        *carried.whole_cart(), message=message, page=url_for(".show", undo=undo and undo.fields["items"])
     )
 
 
 @bp.get("/cart/shared")
 def shared() -> str:
     """Offers what a shared link holds: replace this browser's cart, add to it, or leave it. Changes nothing."""
-    offered = _read_items(request.args.get("items", ""))
+    offered = read_items(request.args.get("items", ""))
     contents = offered.priced(store.find_variants(connection(), offered.quantities))
     return render_template("pages/cart-shared.html", offered=contents, items=cookies.encode_cart(offered))
 
 
-def whole_cart() -> tuple[Partial, ...]:
-    """The fragments to send when any part of the cart may have changed."""
-    return (badge(), Partial("cart", "fragments/cart.html", context=share()))
-
-
-def badge() -> Partial:
-    return Partial("cart-count", "fragments/cart-count.html")
-
-
-def summary() -> tuple[Partial, ...]:
-    """What the lines come to. The forms around it stay: swapping them would lose clicks that are under way."""
-    return (
-        Partial("cart-subtotal", "fragments/cart-subtotal.html"),
-        Partial("cart-share", "fragments/cart-share.html", context=share()),
+@bp.get("/cart/shared.svg")
+def shared_code() -> BaseResponse:
+    """The QR code of the link that offers `items`. An image of its own, so that only who opens it waits for it."""
+    link = carried.shared_link(cookies.encode_cart(read_items(request.args.get("items", ""))))
+    if len(link) > carried.LONGEST_SCANNABLE:
+        raise BadItems(_("it is too long for a QR code"))
+    drawing = BytesIO()
+    segno.make(link, error="l", micro=False).save(
+        drawing, kind="svg", border=3, omitsize=True, xmldecl=False, svgclass=None, lineclass=None, light="white"
     )
-
-
-def share() -> dict[str, Any]:
-    """The cart as a link, and as a QR code where a phone could still read one."""
-    cart = cookies.current_cart()
-    if not cart:
-        return {}
-    query = urlencode({"items": cookies.encode_cart(cart)})
-    link = f"{security.own_origin(shop().settings)}{url_for('cart.shared')}?{query}"
-    return {"share_link": link, "share_code": _qr_code(link) if len(link) <= _LONGEST_SCANNABLE else None}
-
-
-def _qr_code(link: str) -> Markup:
-    svg = segno.make(link, error="l", micro=False).svg_inline(
-        border=3, omitsize=True, svgclass="qr-code", lineclass=None, title="QR code of your cart", light="white"
-    )
-    return Markup(svg)  # noqa: S704 - segno's own markup; the link is drawn, not written
+    # Its address says all that it shows.
+    headers = {"Content-Type": "image/svg+xml", "Cache-Control": "public, max-age=31536000, immutable"}
+    return BaseResponse(drawing.getvalue(), headers=headers)
 
 
 def _holding(count: int) -> str:
-    return f"Your cart now holds {count} {'item' if count == 1 else 'items'}."
+    return ngettext("Your cart now holds %(num)s item.", "Your cart now holds %(num)s items.", count)
 
 
-def undo_to(cart: Cart) -> Undo:
-    return Undo(url_for("cart.replace"), {"items": cookies.encode_cart(cart)})
+def undo_to(cart: Cart, saved: Iterable[str] | None = None) -> Undo:
+    """How to get this cart back, and the saved list where it was changed as well."""
+    items = cookies.encode_cart(cart)
+    if saved is None:
+        return Undo(url_for("cart.replace"), {"items": items})
+    return Undo(url_for("saved_items.replace"), {"cart": items, "items": cookies.encode_saved(saved), "from": "cart"})
 
 
-def _undo() -> Undo | None:
-    """The cart before it was emptied or a line was removed, as that redirect's query says; None if it is no cart."""
-    try:
-        undo = _read_items(request.args.get("undo", ""))
-    except BadItems:
-        return None
-    return undo_to(undo) if undo and undo != cookies.current_cart() else None
-
-
-def _read_items(text: str) -> Cart:
+def read_items(text: str) -> Cart:
+    """The cart that `text` is, as JSON. Raises BadItems."""
     if not text:
-        raise BadItems("nothing was given")
+        raise BadItems(_("nothing was given"))
     try:
         return cookies.decode_cart(text)
     except cookies.Unreadable as unreadable:
         raise BadItems(str(unreadable)) from None
+
+
+def _undo() -> Undo | None:
+    """What was there before a line or all of them left the cart, as that redirect's query says; None if it isn't."""
+    try:
+        before = read_items(request.args.get("undo", ""))
+        saved = cookies.decode_saved(request.args["saved"]) if "saved" in request.args else None
+    except (BadItems, cookies.Unreadable):
+        return None
+    return undo_to(before, saved) if before and before != cookies.current_cart() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -11,9 +13,10 @@ from shop.catalogue import store
 from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.cookies import OverBudget
 from shop.hypermedia import Link, Message, Partial
-from shop.views import products
-from shop.views.cart import badge, summary, undo_to, whole_cart
-from shop.views.shared import connection, current_contents
+from shop.language import gettext as _
+from shop.views import carried, order_sheet, products
+from shop.views.cart import undo_to
+from shop.views.shared import connection, current_contents, find_variants
 
 bp = Blueprint("cart_items", __name__)
 
@@ -22,33 +25,34 @@ bp = Blueprint("cart_items", __name__)
 def new() -> str | BaseResponse:
     """A link that offers to add an item. It shows what, and a button; it changes nothing."""
     item = request.args.get("item", "")
-    variant = _find(item)
+    variant = find(item)
     if variant is None:
         return redirect(url_for("products.show", handle=item), 303)
     quantity, error = request.args.get("quantity") or "1", ""
     try:
         parse_quantity(quantity)
     except BadQuantity as refusal:
-        quantity, error = "1", f"The link asks for a quantity that can't be. {refusal}"
+        quantity, error = "1", _("The link asks for a quantity that can't be. %(refusal)s", refusal=refusal)
     return render_template("pages/cart-item-offer.html", variant=variant, quantity=quantity, error=error)
 
 
 @bp.post("/cart-items")
 def create() -> BaseResponse:
-    """Add `quantity` (1 if missing) of `item`."""
+    """Add `quantity` (1 if missing) of `item`; or of each of several items."""
+    if order_sheet.is_sent():
+        return order_sheet.add()
     item, quantity = request.form.get("item", ""), request.form.get("quantity", "1")
-    variant = _find(item)
+    variant = find(item)
     if variant is None:
-        return _ask_for_choice(item)
+        return ask_for_choice(item)
     try:
         change = cookies.current_cart().adding(variant, parse_quantity(quantity))
         cookies.keep_cart(change.cart)
     except (CartError, OverBudget) as refusal:
         return _refuse(variant, quantity, refusal)
-    # A line that the page shows changes in place; a new one brings the whole cart.
-    on_cart_page = hypermedia.page_on_screen() == url_for("cart.show")
-    partials = whole_cart() if on_cart_page else (badge(),)
-    return hypermedia.changed(*partials, message=_added(change), page=url_for("cart.show"))
+    link = Link(url_for("cart.show"), _("See the cart"), opens="cart-drawer")
+    message = replace(added(change), link=link)
+    return hypermedia.changed(*carried.whole_cart(added=item), message=message, page=url_for("cart.show"))
 
 
 @bp.post("/cart-items/<path:item>")
@@ -56,37 +60,39 @@ def update(item: str) -> BaseResponse:
     """Set the line's `quantity`; or change it by `step`, 1 or -1, so that each of ten quick clicks counts."""
     cart = cookies.current_cart()
     if not cart[item]:
-        abort(404, description="This item is not in your cart any more.")
+        abort(404, description=_("This item is not in your cart any more."))
     line = current_contents().line(item)
     assert line is not None
     quantity = _wanted_quantity(line.quantity)
     if quantity <= 0:
         return _remove(line)
     if line.variant is None:
-        abort(404, description="This item is no longer in the shop. You can remove it from your cart.")
+        abort(404, description=_("This item is no longer in the shop. You can remove it from your cart."))
     change = cart.setting(line.variant, quantity)
     cookies.keep_cart(change.cart)
-    return hypermedia.changed(*_line(item), message=_set(change), page=url_for("cart.show"))
+    return hypermedia.changed(*carried.line(item), message=_set(change), page=url_for("cart.show"))
 
 
-def _find(item: str) -> Variant | None:
+def find(item: str) -> Variant | None:
     """The variant that `item` names; None when it is a product with a choice to make. Aborts with 404 otherwise."""
-    variant = store.find_variants(connection(), [item]).get(item)
+    # With it, in one query, what the answer will show.
+    variant = find_variants([item, *cookies.current_cart().quantities]).get(item)
     if variant is not None and variant.visible:
         return variant
     if not (item and store.find_product(connection(), item)):
-        abort(404, description="This item is not in the shop (any more).")
+        abort(404, description=_("This item is not in the shop (any more)."))
     return None
 
 
-def _ask_for_choice(handle: str) -> BaseResponse:
+def ask_for_choice(handle: str) -> BaseResponse:
+    """The answer to a product's handle where a variant's item was wanted."""
     product = store.find_product(connection(), handle)
     assert product is not None
-    text = f"{product.title} comes in several versions: choose one first."
+    text = _("%(title)s comes in several versions: choose one first.", title=product.title)
     if hypermedia.wants_fragments():
-        link = Link(url_for("products.show", handle=handle), "See the choices")
+        link = Link(url_for("products.show", handle=handle), _("See the choices"))
         return hypermedia.fragments(message=Message(text, "warning", link=link), status=422)
-    return make_response(products.render(product, product.first_choice, error=text), 422)
+    return make_response(products.page(product, product.first_choice, error=text), 422)
 
 
 def _refuse(variant: Variant, quantity: str, refusal: Exception) -> BaseResponse:
@@ -97,7 +103,7 @@ def _refuse(variant: Variant, quantity: str, refusal: Exception) -> BaseResponse
         return hypermedia.fragments(beside, message=Message(text, "bad"), status=422)
     product = store.find_product(connection(), variant.handle)
     assert product is not None
-    return make_response(products.render(product, variant, quantity, text), 422)
+    return make_response(products.page(product, variant, quantity, text), 422)
 
 
 def _wanted_quantity(now: int) -> int:
@@ -113,35 +119,34 @@ def _wanted_quantity(now: int) -> int:
 def _remove(line: Line) -> BaseResponse:
     undo = undo_to(cookies.current_cart())
     cookies.keep_cart(cookies.current_cart().removing(line.item))
-    message = Message(f"{line.full_title} is out of your cart.", undo=undo)
-    gone = Partial(f"cart-line-{hypermedia.dom_id(line.item)}", None, "delete")
-    partials = (badge(), gone, *summary()) if cookies.current_cart() else whole_cart()
-    return hypermedia.changed(*partials, message=message, page=url_for("cart.show", undo=undo.fields["items"]))
+    message = Message(_("%(title)s is out of your cart.", title=line.full_title), undo=undo)
+    page = url_for("cart.show", undo=undo.fields["items"])
+    return hypermedia.changed(*carried.without_line(line.item), message=message, page=page)
 
 
-def _line(item: str) -> tuple[Partial, ...]:
-    """What a new quantity changes. The line's forms stay: swapping them would lose clicks that are under way."""
-    line = current_contents().line(item)
-    key = f"cart-line-{hypermedia.dom_id(item)}"
-    parts = ("quantity", "total", "problem")
-    return (
-        badge(),
-        *summary(),
-        *(Partial(f"{key}-{part}", f"fragments/cart-line-{part}.html", context={"line": line}) for part in parts),
-    )
-
-
-def _added(change: Change) -> Message:
+def added(change: Change) -> Message:
+    """What came of adding."""
     title, after = change.variant.full_title, change.after
     if change.after <= change.before:
-        return Message(f"You already have all that can be had of {title}: {after}.", "warning")
+        text = _("You already have all that can be had of %(title)s: %(count)s.", title=title, count=after)
+        return Message(text, "warning")
     if change.short:
-        return Message(f"Only {after} of {title} can be had, so your cart now holds {after}.", "warning")
-    return Message(f"{title} is in your cart: {after} of it." if after > 1 else f"{title} is in your cart.")
+        return _fewer(change)
+    if after > 1:
+        return Message(_("%(title)s is in your cart: %(count)s of it.", title=title, count=after))
+    return Message(_("%(title)s is in your cart.", title=title))
 
 
 def _set(change: Change) -> Message:
-    title, after = change.variant.full_title, change.after
     if change.short:
-        return Message(f"Only {after} of {title} can be had, so your cart now holds {after}.", "warning")
-    return Message(f"{title}: {after} in your cart.")
+        return _fewer(change)
+    return Message(_("%(title)s: %(count)s in your cart.", title=change.variant.full_title, count=change.after))
+
+
+def _fewer(change: Change) -> Message:
+    text = _(
+        "Only %(count)s of %(title)s can be had, so your cart now holds %(count)s.",
+        title=change.variant.full_title,
+        count=change.after,
+    )
+    return Message(text, "warning")

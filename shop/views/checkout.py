@@ -14,12 +14,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies
 from shop.cart import Cart
+from shop.language import gettext as _
 from shop.orders import addresses, payment
 from shop.orders.orders import Address
 from shop.orders.payment import PaymentMethod
 from shop.orders.placing import Quote, Wish, quote
 from shop.users import InvalidUser, Users, countries
-from shop.views.shared import connection, shop
+from shop.views.shared import connection, locale, shop
 
 bp = Blueprint("checkout", __name__)
 
@@ -70,7 +71,7 @@ class CheckoutForm:
         address, wrong = addresses.checked(self.address)
         errors |= wrong
         if self.values.get("payment", self.payment.id) != self.payment.id:
-            errors["payment"] = "Choose one of these ways to pay."
+            errors["payment"] = _("Choose one of these ways to pay.")
         form = CheckoutForm(self.values, self.nonce, errors)
         return form, self.wish(cookies.current_cart(), address=address, **contact)
 
@@ -85,7 +86,7 @@ class CheckoutForm:
             "code": self.values.get("code", "").strip(),
             "payment_method": self.payment.id,
             "currency": settings.currency,
-            "locale": settings.locale,
+            "locale": locale(),
         }
         return Wish(**said | known)
 

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia, language
 from shop.errors import BadForm
+from shop.language import gettext as _
 from shop.views.shared import shop
 
 bp = Blueprint("languages", __name__)
@@ -32,11 +33,17 @@ def speak() -> None:
     language.speak(next((wish for wish in wishes if wish in settings.languages), settings.own_language))
 
 
+@bp.teardown_app_request
+def fall_silent(_error: BaseException | None) -> None:
+    """Leave no language behind in this thread: what speaks next may be no request."""
+    language.speak(language.SOURCE)
+
+
 @bp.post("/language")
 def choose() -> BaseResponse:
     """Speak `language` to this browser from now on, and go back to `page`, a path of this shop."""
     chosen, page = request.form.get("language", ""), request.form.get("page", "")
     if chosen not in shop().settings.languages:
-        raise BadForm("language", chosen, f"one of {', '.join(shop().settings.languages)}")
+        raise BadForm("language", chosen, _("one of %(choices)s", choices=", ".join(shop().settings.languages)))
     cookies.keep_language(chosen)
     return redirect(page if _OWN_PAGE.fullmatch(page) else url_for("home.show"), 303)

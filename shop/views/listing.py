@@ -1,62 +1,231 @@
-"""What the product list, collections and search share: reading `sort`, `page` and `tag`, and showing a page."""
+"""What the product list, collections and search share: reading filters, sort and page from the query, showing them.
+
+A filter is named as its facet is (`type`, `vendor`, `tag`, `availability`, `option.colour`), once for each value;
+`price-from` and `price-to` are in the currency's major units. `until` shows the pages from `page` to there as one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import abort, render_template, request
 
-from shop.catalogue import store
-from shop.catalogue.store import Wish
+from shop import hypermedia, language
+from shop.catalogue.listing import PAGE_SIZE, SORTS, Page, Wish, find_page
 from shop.errors import BadQuery
-from shop.views.shared import connection
+from shop.hypermedia import Partial
+from shop.language import gettext as _
+from shop.language import ngettext
+from shop.money import Currency, NotAPrice
+from shop.views import head
+from shop.views.for_everybody import Made
+from shop.views.shared import connection, shop
 
-_MOST_TAGS = 8
+_FACETS = frozenset({"availability", "type", "vendor", "tag"})
+_MOST_VALUES = 40  # of all filters together; the rest is ignored
+_LONGEST_VALUE = 255
+_MOST_PAGES = 20  # that are shown as one
+_PRICES = ("price-from", "price-to")
 
 
-def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> str:
-    """The page of products that `wish` and the query string ask for. `sorts` are names by value, the default first.
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is set, and the address of the list without it."""
 
-    Raises BadQuery for a sort or a page that can't be, NotFound for a page past the last.
-    """
-    default = next(iter(sorts))
-    wish = replace(wish, sort=_sort(sorts, default), page=page_number(), tags=_tags())
-    page = store.find_page(connection(), wish)
-    if page.number > page.pages:
-        abort(404, description=f"This list has {page.pages} {'page' if page.pages == 1 else 'pages'}.")
+    title: str
+    address: str
 
-    def link(**changes: Any) -> str:
-        """This listing with some of its query changed; None takes a part out."""
-        query = {"q": context.get("query"), "tag": wish.tags, "sort": wish.sort, "page": wish.page} | changes
-        said = {name: value for name, value in query.items() if value and value != unsaid.get(name)}
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of products and all that can be asked of it, as `fragments/listing.html` shows it."""
+
+    page: Page
+    wish: Wish
+    sorts: dict[str, str]  # names by value, the one that is meant without a word first
+    until: int  # the last page that is shown
+    typed: dict[str, str]  # the prices as they were typed
+    error: str = ""  # what is wrong with them
+
+    @property
+    def first(self) -> int:
+        """The place in the whole list of the first product that is shown, counted from 1."""
+        return (self.wish.page - 1) * PAGE_SIZE + 1
+
+    @property
+    def last(self) -> int:
+        return min(self.until * PAGE_SIZE, self.page.total)
+
+    @property
+    def numbers(self) -> list[int | None]:
+        """Pages to link to: the ends, and those around what is shown; None for a gap."""
+        pages = self.page.pages
+        near = {1, pages, *range(max(1, self.wish.page - 2), min(pages, self.until + 2) + 1)}
+        numbers: list[int | None] = []
+        for number in sorted(near):
+            if numbers and number - 1 != numbers[-1]:
+                numbers.append(None)
+            numbers.append(number)
+        return numbers
+
+    def at(self, page: int) -> str:
+        return self._address(page=page)
+
+    @property
+    def longer(self) -> str:
+        """The address of this list with its next page below; empty where there is none, or it would be too long."""
+        if self.until >= self.page.pages or self.until - self.wish.page + 1 >= _MOST_PAGES:
+            return ""
+        return self._address(page=self.wish.page, until=self.until + 1)
+
+    @property
+    def cleared(self) -> str:
+        return self._address(chosen={}, prices={})
+
+    @property
+    def chips(self) -> list[Chip]:
+        titles = {(facet.key, value.value): value.title for facet in self.page.facets for value in facet.values}
+        chips = []
+        for key, values in self.wish.chosen.items():
+            for value in values:
+                others = tuple(each for each in values if each != value)
+                without = self._address(chosen={**self.wish.chosen, key: others})
+                chips.append(Chip(titles.get((key, value), value), without))
+        if self.wish.price_from is not None or self.wish.price_to is not None:
+            chips.append(Chip(self._price_title(), self._address(prices={})))
+        return chips
+
+    def _price_title(self) -> str:
+        settings = shop().settings
+        format_price = Currency(settings.currency, settings.locale_of(language.spoken())).format
+        lowest, highest = self.wish.price_from, self.wish.price_to
+        if lowest is None:
+            return _("Up to %(price)s", price=format_price(highest or 0))
+        if highest is None:
+            return _("From %(price)s", price=format_price(lowest))
+        return _("%(lowest)s to %(highest)s", lowest=format_price(lowest), highest=format_price(highest))
+
+    def _address(
+        self,
+        page: int = 1,
+        until: int = 0,
+        chosen: dict[str, tuple[str, ...]] | None = None,
+        prices: dict[str, str] | None = None,
+    ) -> str:
+        """This list's address with something changed; without what goes without saying."""
+        sort = self.wish.sort if self.wish.sort != next(iter(self.sorts)) else ""
+        query: dict[str, Any] = {
+            "q": self.wish.query,
+            **(self.wish.chosen if chosen is None else chosen),
+            **(self.typed if prices is None else prices),
+            "sort": sort,
+            "page": page if page > 1 else "",
+            "until": until or "",
+            "language": request.args.get("language", ""),
+        }
+        said = {name: value for name, value in query.items() if value}
         return request.path + ("?" + urlencode(said, doseq=True) if said else "")
 
-    unsaid = {"sort": default, "page": 1}
-    return render_template(template, page=page, wish=wish, sorts=sorts, link=link, **context)
+
+def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Made:
+    """The page of products that `wish` and the query string ask for.
+
+    Raises BadQuery for a sort or a page that can't be, NotFound for a page past the last. A price that can't be read
+    is said beside its field, with 400.
+    """
+    typed = {name: value for name in _PRICES if (value := request.args.get(name, "").strip()[:20])}
+    error = ""
+    try:
+        lowest, highest = (_price(typed.get(name, "")) for name in _PRICES)
+    except NotAPrice:
+        error = _("Type prices in digits, such as %(example)s.", example=_example())
+        lowest = highest = None
+    wish = replace(
+        wish,
+        sort=_sort(sorts),
+        page=page_number(),
+        chosen=_chosen(),
+        price_from=lowest,
+        price_to=highest,
+    )
+    until = _until(wish.page)
+    listing = Listing(_pages(wish, until), wish, sorts, until, typed, error)
+    if hypermedia.wants_fragments():
+        return _longer(listing), 200
+    about = head.of_listing(listing.page, wish, next(iter(sorts)), context.get("collection"))
+    page = render_template(template, head=about, listing=listing, page=listing.page, wish=wish, **context)
+    return page, 400 if error else 200
 
 
 def sort_names() -> dict[str, str]:
-    return {value: name for value, (name, _order) in store.SORTS.items()}
-
-
-def _sort(sorts: dict[str, str], default: str) -> str:
-    sort = request.args.get("sort") or default
-    if sort not in sorts:
-        raise BadQuery("sort", sort, f"one of {', '.join(sorts)}")
-    return sort
+    return {value: _(name) for value, name in SORTS.items()}
 
 
 def page_number(digits: int = 7) -> int:
     """The query's `page`, 1 if missing. Raises BadQuery for anything but a number of at most that many digits."""
-    page = request.args.get("page") or "1"
-    if not (page.isascii() and page.isdigit() and len(page) <= digits and int(page) > 0):
-        raise BadQuery("page", page, "a number, counted from 1")
-    return int(page)
+    return _number("page", digits) or 1
 
 
-def _tags() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag.strip().lower()[:255] for tag in request.args.getlist("tag") if tag.strip()))[
-        :_MOST_TAGS
+def _number(name: str, digits: int = 7) -> int | None:
+    text = request.args.get(name)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= digits and int(text) > 0):
+        raise BadQuery(name, text, _("a number, counted from 1"))
+    return int(text)
+
+
+def _until(first: int) -> int:
+    until = _number("until") or first
+    if not first <= until < first + _MOST_PAGES:
+        raise BadQuery("until", str(until), _("at most %(pages)s pages after the first", pages=_MOST_PAGES - 1))
+    return until
+
+
+def _pages(wish: Wish, until: int) -> Page:
+    """The pages from the wished one to `until`, as one; where htmx has the others already, the last alone."""
+    first = until if hypermedia.wants_fragments() else wish.page
+    pages = [
+        find_page(connection(), replace(wish, page=number), language.spoken()) for number in range(first, until + 1)
     ]
+    page = pages[0]
+    if until > page.pages:
+        abort(404, description=ngettext("This list has %(num)s page.", "This list has %(num)s pages.", page.pages))
+    return replace(page, number=wish.page, cards=tuple(card for each in pages for card in each.cards))
+
+
+def _longer(listing: Listing) -> str:
+    """What "show more" puts below the list on screen."""
+    return hypermedia.fragments_text(
+        Partial("product-grid", "fragments/product-cards.html", "beforeend", {"cards": listing.page.cards}),
+        Partial("pages", "fragments/pages.html", context={"listing": listing, "page": listing.page}),
+    )
+
+
+def _sort(sorts: dict[str, str]) -> str:
+    sort = request.args.get("sort") or next(iter(sorts))
+    if sort not in sorts:
+        raise BadQuery("sort", sort, _("one of %(choices)s", choices=", ".join(sorts)))
+    return sort
+
+
+def _chosen() -> dict[str, tuple[str, ...]]:
+    """The values of the facets that the query names."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    pairs = [(key, value.strip()) for key, value in request.args.items(multi=True) if value.strip()]
+    for key, value in [(key, value) for key, value in pairs if key in _FACETS or key.startswith("option.")][
+        :_MOST_VALUES
+    ]:
+        chosen[key] = (*chosen.get(key, ()), value[:_LONGEST_VALUE])
+    return chosen
+
+
+def _price(text: str) -> int | None:
+    """Minor units of what somebody typed, with a comma or a dot. Raises NotAPrice."""
+    return Currency(shop().settings.currency).parse(text.replace(",", ".")) if text else None
+
+
+def _example() -> str:
+    return "1999" if Currency(shop().settings.currency).decimals == 0 else "19.99"

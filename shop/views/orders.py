@@ -15,11 +15,12 @@ from shop import cookies, hypermedia, security
 from shop.cart import Cart
 from shop.cookies import OverBudget
 from shop.hypermedia import Message, Partial
+from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders import letters, payment, store
 from shop.orders.orders import Order
 from shop.orders.payment import ProviderError
-from shop.orders.placing import Change, Changed, Refused, Seen, Wish, place, quote
+from shop.orders.placing import Changed, Refused, Seen, Wish, place, quote
 from shop.users import UserError
 from shop.views import checkout
 from shop.views.checkout import FIELDS, CheckoutForm
@@ -39,7 +40,9 @@ def index() -> str:
 
 @bp.get("/orders/<token>")
 def show(token: str) -> BaseResponse:
-    order = store.find_by_token(connection(), token) or abort(404, description="There is no order at this address.")
+    order = store.find_by_token(connection(), token)
+    if order is None:
+        abort(404, description=_("There is no order at this address."))
     answer = make_response(render_template("pages/orders/show.html", order=order))
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -59,10 +62,8 @@ def create() -> BaseResponse:
         return make_response(_page(checked, wish), 422)
     wish = _with_what_was_seen(wish)
     if wish.expected_total >= 0 and form.payment not in form.payments_for(wish.expected_total):
-        refused = CheckoutForm(
-            form.values, form.nonce, {"payment": "This total can't be paid that way. Choose another."}
-        )
-        return make_response(_page(refused, wish), 422)
+        errors = {"payment": _("This total can't be paid that way. Choose another.")}
+        return make_response(_page(CheckoutForm(form.values, form.nonce, errors), wish), 422)
     return _place(form, wish)
 
 
@@ -82,7 +83,8 @@ def _place(form: CheckoutForm, wish: Wish) -> BaseResponse:
         )
     except Refused as refused:
         changes = refused.changes if isinstance(refused, Changed) else ()
-        sentences = tuple(map(_sentence, changes)) or (str(refused),)
+        money = Currency(wish.currency, wish.locale)
+        sentences = tuple(change.text(money) for change in changes) or (str(refused),)
         return make_response(checkout.render_page(form, refused.quote, sentences), 409)
     if form.values.get("register"):
         _register(form)
@@ -104,7 +106,8 @@ def _receipt(order: Order) -> BaseResponse:
         url = payment.begin(database, settings, order, datetime.now(UTC), receipt_url=_absolute(receipt))
         return redirect(url or receipt, 303)
     except (ProviderError, SQLAlchemyError):
-        cookies.tell("Your order is placed, but the payment could not be started. Try again from here.", "warning")
+        text = _("Your order is placed, but the payment could not be started. Try again from here.")
+        cookies.tell(text, "warning")
         return redirect(receipt, 303)
 
 
@@ -120,7 +123,7 @@ def _show_again(form: CheckoutForm) -> BaseResponse:
         for part in ("address", "shipping", "payment", "lines", "code-problem", "totals", "action")
     ]
     total = Currency(wish.currency, wish.locale).format(quoted.totals.total)
-    return hypermedia.fragments(*parts, message=Message(f"The total is {total}."))
+    return hypermedia.fragments(*parts, message=Message(_("The total is %(total)s.", total=total)))
 
 
 def _page(form: CheckoutForm, wish: Wish) -> str:
@@ -147,19 +150,6 @@ def _register(form: CheckoutForm) -> None:
         cookies.change_users(lambda users: users.registering(form.values)[0])
     except (UserError, SQLAlchemyError):
         current_app.logger.info("A shopper could not be registered with an order")
-
-
-def _sentence(change: Change) -> str:
-    """What changed, in words."""
-    settings = shop().settings
-    money = Currency(settings.currency, settings.locale).format
-    if change.problem:
-        return f"{change.title}: {change.problem}"
-    if change.quantity is not None and change.quantity_before not in (None, change.quantity):
-        return f"{change.title}: {change.quantity} instead of {change.quantity_before}."
-    if change.before is not None and change.after is not None:
-        return f"{change.title}: {money(change.after)} instead of {money(change.before)}."
-    return f"{change.title} is {money(change.after)} now." if change.after is not None else f"{change.title} changed."
 
 
 def _absolute(path: str) -> str:

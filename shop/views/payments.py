@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response as BaseResponse
 
+from shop.language import gettext as _
 from shop.orders import payment, store
 from shop.orders.orders import Order
 from shop.orders.payment import Forged, ProviderError, Unavailable
@@ -28,7 +29,7 @@ def create(token: str) -> BaseResponse:
     """
     order = store.find_by_token(connection(), token)
     if order is None:
-        abort(404, description="There is no such order in this shop. Its address may have been cut short.")
+        abort(404, description=_("There is no such order in this shop. Its address may have been cut short."))
     receipt = url_for("orders.show", token=order.token)
     settings = shop().settings
     disconnect()  # a database connection needn't wait for the provider

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from flask import current_app, g, request
+from markupsafe import Markup
 from sqlalchemy.engine import Connection
 
-from shop import Shop, cookies, language, users
-from shop.cart import Cart, Contents
+from shop import Shop, cookies, delivery, language, users
+from shop.cart import Cart, Contents, Line
 from shop.catalogue import store
-from shop.catalogue.products import Collection
+from shop.catalogue.listing import find_collections
+from shop.catalogue.products import Collection, Variant
+from shop.catalogue.prose import fitted
+from shop.language import N_
+from shop.language import gettext as _
 from shop.money import Currency
-from shop.orders.orders import Fulfilment, Order, Payment
+from shop.orders.orders import Event, Fulfilment, Order, Payment
+
+_EVENTS = {
+    "placed": N_("Placed"),
+    "paid": N_("Paid"),
+    "paid again": N_("Paid again"),
+    "shipped": N_("Shipped"),
+    "tracking number": N_("Tracking number"),
+    "cancelled": N_("Cancelled"),
+    "refunded": N_("Refunded"),
+    "settled": N_("Settled"),
+}
 
 
 def shop() -> Shop:
@@ -39,14 +56,47 @@ def disconnect(_error: BaseException | None = None) -> None:
         g.pop("connection").close()
 
 
+def find_variants(items: Iterable[str]) -> dict[str, Variant]:
+    """Variants by item, as `store.find_variants` has them. What is known of this catalogue is not asked for again."""
+    known = {item: known_now(("variant", item)) for item in items}
+    if unread := [item for item, variant in known.items() if variant is None]:
+        found = store.find_variants(connection(), unread)
+        for item in unread:
+            known[item] = found.get(item, _UNKNOWN)
+            know(("variant", item), known[item], 1000)
+    return {item: variant for item, variant in known.items() if variant is not _UNKNOWN}
+
+
+_UNKNOWN = object()
+
+
+def known_now(key: tuple[str, ...]) -> Any:
+    """What was read of the catalogue as it is now, in the language that is spoken; None when it must be read."""
+    version = delivery.version()
+    return None if version is None else shop().pages.get((key, language.spoken()), version)
+
+
+def know(key: tuple[str, ...], value: Any, size: int) -> None:
+    """Keep `value`, of about `size` bytes, for as long as the catalogue stays as it was when this request began."""
+    version = delivery.version()
+    if version is not None:
+        shop().pages.put((key, language.spoken()), value, size, version)
+
+
 def current_contents() -> Contents:
-    """The cart of this request, priced; read again when the cart has changed since."""
+    """The cart of this request, priced; worked out again when the cart has changed since."""
     cart = cookies.current_cart()
     if g.get("priced_cart") != cart:
         g.priced_cart = cart
-        g.contents = cart.priced(store.find_variants(connection(), cart.quantities))
+        g.contents = cart.priced(find_variants(cart.quantities))
     contents: Contents = g.contents
     return contents
+
+
+def saved_lines() -> tuple[Line, ...]:
+    """What is saved for later, one of each, as the catalogue has it now."""
+    saved = Cart(dict.fromkeys(cookies.saved_items(), 1))
+    return saved.priced(find_variants(saved.quantities)).lines
 
 
 def money(minor: int, currency: str = "") -> str:
@@ -54,9 +104,19 @@ def money(minor: int, currency: str = "") -> str:
     return _currency(currency or shop().settings.currency, locale()).format(minor)
 
 
+def plain_money(minor: int) -> str:
+    """The `plain_money` filter: minor units of the shop's currency as a number to type, without its sign."""
+    return Currency(shop().settings.currency).plain(minor)
+
+
 def date(moment: datetime) -> str:
     """The `date` filter: a day and a time as people read them, in UTC."""
     return format_datetime(moment, "medium", locale=locale())
+
+
+def prose(description: str) -> Markup:
+    """The `prose` filter: a product's description, which was cleaned at import, as its page shows it."""
+    return Markup(fitted(description))  # noqa: S704
 
 
 def number(count: int) -> str:
@@ -72,11 +132,16 @@ def locale() -> str:
 def status(order: Order) -> str:
     """The `status` filter: where an order stands, in a word or two."""
     if order.fulfilment == Fulfilment.CANCELLED:
-        return "Refunded" if order.payment == Payment.REFUNDED else "Cancelled"
+        return _("Refunded") if order.payment == Payment.REFUNDED else _("Cancelled")
     if order.fulfilment == Fulfilment.SHIPPED:
-        return "Shipped"
-    waiting = {Payment.AWAITED: "Awaiting payment", Payment.REFUNDED: "Refunded", Payment.PAID: "Paid"}
-    return waiting.get(order.payment, "Placed")
+        return _("Shipped")
+    waiting = {Payment.AWAITED: N_("Awaiting payment"), Payment.REFUNDED: N_("Refunded"), Payment.PAID: N_("Paid")}
+    return _(waiting.get(order.payment, N_("Placed")))
+
+
+def event(event: Event) -> str:
+    """The `event` filter: what happened to an order, in a word or two."""
+    return _(_EVENTS[event.what])
 
 
 def address_lines(order: Order) -> tuple[str, ...]:
@@ -95,14 +160,18 @@ def context() -> dict[str, Any]:
     settings = shop().settings
     return {
         "shop_name": settings.name,
+        "theme": settings.theme,
         "language": language.spoken(),
         "languages": settings.languages,
         "contents": current_contents,
         "cart_problem": cookies.cart_problem,
+        "saved_items": cookies.saved_items,
+        "saved_lines": saved_lines,
+        "saved_problem": cookies.saved_problem,
         "told": cookies.told,
         "users_problem": cookies.users_problem,
         "shopper": cookies.shopper,
-        "menu": _menu,
+        "menu": menu,
         "path": request.path,
         "page_address": _page_address(),
     }
@@ -110,14 +179,28 @@ def context() -> dict[str, Any]:
 
 def _page_address() -> str:
     """The page on screen without the language its address may ask for: what a choice of another comes back to."""
-    query = [(name, value) for name, value in request.args.items(multi=True) if name != "language"]
-    return request.path + ("?" + urlencode(query) if query else "")
+    if request.method in ("GET", "HEAD"):
+        path, query = quote(request.path), list(request.args.items(multi=True))
+    else:  # the answer to a form has no address of its own: back to the page that the form was on
+        path, query = _referring_page()
+    kept = [(name, value) for name, value in query if name != "language"]
+    return path + ("?" + urlencode(kept) if kept else "")
 
 
-def _menu() -> tuple[Collection, ...]:
-    if "menu" not in g:
-        g.menu = store.find_collections(connection())
-    menu: tuple[Collection, ...] = g.menu
+def _referring_page() -> tuple[str, list[tuple[str, str]]]:
+    try:
+        page = urlsplit(request.referrer or "")
+    except ValueError:
+        return "/", []
+    return page.path or "/", parse_qsl(page.query, keep_blank_values=True)
+
+
+def menu() -> tuple[Collection, ...]:
+    """The collections, as the header and the home page list them."""
+    menu: tuple[Collection, ...] | None = known_now(("menu",))
+    if menu is None:
+        menu = find_collections(connection())
+        know(("menu",), menu, 500 * len(menu))
     return menu
 
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia
 from shop.hypermedia import Message, Undo
+from shop.language import gettext as _
 from shop.views import users
 
 bp = Blueprint("shopper", __name__)
@@ -21,8 +22,8 @@ def choose() -> BaseResponse:
     cookies.choose_shopper(user)
     undo = Undo(url_for(".choose"), {"user": before.id if before else ""}) if before != user else None
     if hypermedia.wants_fragments():
-        message = Message(f"You shop as {user.name} now." if user else "You shop as a guest now.", undo=undo)
-        return hypermedia.fragments(*users.who_is_shopping(), message=message)
+        text = _("You shop as %(name)s now.", name=user.name) if user else _("You shop as a guest now.")
+        return hypermedia.fragments(*users.who_is_shopping(), message=Message(text, undo=undo))
     # Without a name: this message waits in a cookie that can be read.
-    message = Message("You shop as the chosen person now." if user else "You shop as a guest now.")
-    return hypermedia.changed(message=message, page=url_for("users.index"))
+    text = _("You shop as the chosen person now.") if user else _("You shop as a guest now.")
+    return hypermedia.changed(message=Message(text), page=url_for("users.index"))

@@ -15,6 +15,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from shop import cookies, hypermedia
 from shop.cookies import UserList
 from shop.hypermedia import Message, Partial, Undo
+from shop.language import gettext as _
+from shop.language import ngettext
 from shop.seals import Broken
 from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
 from shop.views import listing
@@ -26,7 +28,7 @@ _ROOM_IN_A_REDIRECT = 2900  # of 4,096 bytes: our other headers, the session and
 
 class BadUndo(UserError):
     def __init__(self) -> None:
-        super().__init__("That can't be undone any more. Register the person again.")
+        super().__init__(_("That can't be undone any more. Register the person again."))
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class UserPage:
 def index() -> str:
     page = _page(request.args.get("term", "")[:200], listing.page_number(digits=5))
     if page.number > page.pages:
-        abort(404, description=f"This list has {page.pages} {'page' if page.pages == 1 else 'pages'}.")
+        abort(404, description=ngettext("This list has %(num)s page.", "This list has %(num)s pages.", page.pages))
     if hypermedia.wants_fragments():
         return render_template("fragments/user-found.html", page=page)
     return render_template("pages/users/index.html", page=page, undo=_undo_from(request.args.get("undo", "")))
@@ -94,7 +96,7 @@ def create() -> BaseResponse:
     # The first person brings the search form with them, so that is a whole page.
     in_place = _is_list_on_screen() and before.users
     partials = (*whole_list(), Partial("new-user", "fragments/new-user.html")) if in_place else ()
-    return hypermedia.changed(*partials, message=_told("Registered.", before, after), page=url_for(".index"))
+    return hypermedia.changed(*partials, message=_told(_("Registered."), before, after), page=url_for(".index"))
 
 
 @bp.get("/users/<user_id>")
@@ -122,7 +124,7 @@ def update(user_id: str) -> BaseResponse:
     row = Partial(_row_id(user), "fragments/user-row.html", context={"user": after.users.find(user_id)})
     partials = (row, Partial("shopper", "fragments/shopper.html")) if _is_list_on_screen() else ()
     page = url_for(".show", user_id=user_id)
-    return hypermedia.changed(*partials, message=_told("Saved.", before, after), page=page)
+    return hypermedia.changed(*partials, message=_told(_("Saved."), before, after), page=page)
 
 
 @bp.post("/users/<user_id>/delete")
@@ -137,7 +139,8 @@ def delete(user_id: str) -> BaseResponse:
     after = cookies.change_users(lambda users: users.deleting(user_id))
     if was_shopping:
         cookies.choose_shopper(None)
-    message = _told("Deleted. You shop as a guest now." if was_shopping else "Deleted.", before, after, undo)
+    text = _("Deleted. You shop as a guest now.") if was_shopping else _("Deleted.")
+    message = _told(text, before, after, undo)
     partials = whole_list() if _is_list_on_screen() else ()
     sealed = undo.fields["restore"] if _fits_a_redirect(undo, after) else None
     return hypermedia.changed(*partials, message=message, page=url_for(".index", undo=sealed))
@@ -148,7 +151,7 @@ def _restore(sealed: str) -> BaseResponse:
     before = cookies.current_user_list()
     after = cookies.change_users(lambda users: users.restoring(user, place))
     partials = whole_list() if _is_list_on_screen() else ()
-    return hypermedia.changed(*partials, message=_told("Back in the list.", before, after), page=url_for(".index"))
+    return hypermedia.changed(*partials, message=_told(_("Back in the list."), before, after), page=url_for(".index"))
 
 
 def _ask(user: User) -> BaseResponse:
@@ -173,16 +176,21 @@ def _render_form(form: UserForm, page: str) -> str:
 
 
 def _summary(form: UserForm) -> str:
-    count = len(form.errors)
-    return f"Nothing was saved yet: {count} {'field needs' if count == 1 else 'fields need'} another look."
+    return ngettext(
+        "Nothing was saved yet: %(num)s field needs another look.",
+        "Nothing was saved yet: %(num)s fields need another look.",
+        len(form.errors),
+    )
 
 
 def _told(text: str, before: UserList, after: UserList, undo: Undo | None = None) -> Message:
     """`text`, and where the list now lives if it moved. It names nobody: a message may wait in a readable cookie."""
     if after.moved and not before.moved:
-        text += " The list has outgrown its cookie, so it is now kept on this shop's server, sealed; see Cookies."
+        moved = _("The list has outgrown its cookie, so it is now kept on this shop's server, sealed; see Cookies.")
+        text = f"{text} {moved}"
     if before.moved and not after.moved:
-        text += " The list fits its cookie again, so this browser keeps it from now on."
+        moved = _("The list fits its cookie again, so this browser keeps it from now on.")
+        text = f"{text} {moved}"
     return Message(text, undo=undo)
 
 

@@ -5,10 +5,14 @@
 
   const messages = () => document.getElementById("messages");
 
+  // What the page asks by itself is quiet: nothing is said of it, and nothing waits for it.
+  const changes = (ctx) => ctx.request.method !== "GET" && !ctx.quiet;
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => { ctx.quiet ??= "quiet" in ctx.sourceElement.dataset; });
+
   // Each answer writes the cookie that the next request must carry. htmx queues within a page; between tabs only a
   // lock can. keepalive: leaving the page must not lose an add.
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-    if (ctx.request.method === "GET") return;
+    if (!changes(ctx)) return;
     ctx.request.keepalive = true;
     if (!navigator.locks) return;
     ctx.fetch = (url, request) => navigator.locks.request("cookies", () => fetch(url, request));
@@ -17,9 +21,9 @@
   // The next page must show the changes under way, so a link or a plain form waits for them. A second try doesn't.
   let underWay = 0;
   let onward = null;
-  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => ctx.request.method !== "GET" && underWay++);
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => changes(ctx) && underWay++);
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    if (ctx.request.method === "GET" || --underWay) return;
+    if (!changes(ctx) || --underWay) return;
     onward?.();
     onward = null;
   });
@@ -33,7 +37,9 @@
     const link = event.target.closest("a[href]:not([target], [href^='#'])");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) wait(event, () => link.click());
   });
-  document.addEventListener("submit", (event) => wait(event, () => event.target.requestSubmit(event.submitter)));
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "dialog") wait(event, () => event.target.requestSubmit(event.submitter));
+  });
 
   // Offline, and an error of the server: say so, and leave the page, its address and an offer to undo as they were.
   const say = (id) => {
@@ -66,7 +72,7 @@
   document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
     const field = document.activeElement;
     if (!(field instanceof HTMLInputElement) || field.value === field.defaultValue) return;
-    if (field.form === ctx.sourceElement && ctx.request.body?.get(field.name) === field.value) return;
+    if (field.form === ctx.sourceElement && ctx.request.body?.getAll(field.name).includes(field.value)) return;
     keep(tasks, ({ type, target }) => type === "partial" && target?.contains(field));
   });
 
@@ -81,7 +87,8 @@
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement !== document.body; });
   document.addEventListener("htmx:after:swap", () => {
     if (!focused || document.activeElement !== document.body) return;
-    (document.getElementById("cart") ?? document.getElementById("main")).focus({ preventScroll: true });
+    const cart = document.querySelector("main #cart, dialog[open] #cart");
+    (cart ?? document.getElementById("main")).focus({ preventScroll: true });
   });
 
   // A field's error belongs to what was typed before.
@@ -89,6 +96,22 @@
     const error = document.getElementById(target.getAttribute("aria-describedby"));
     if (error?.classList.contains("field-error")) error.textContent = "";
     target.removeAttribute("aria-invalid");
+  });
+
+  // What a list's form leaves empty stays out of its address.
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+    if (ctx.sourceElement.id !== "listing-form") return;
+    for (const [name, value] of [...ctx.request.body]) if (!value) ctx.request.body.delete(name);
+  });
+
+  // A part of the page that somebody has opened stays open when it is replaced; a pressed button is done with it.
+  let opened = [];
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+    const open = ctx.sourceEvent?.type === "submit" ? [] : document.querySelectorAll("details[id][open]");
+    opened = [...open].map(({ id }) => id);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   });
 
   // A picture that can't be loaded gives way to the tile behind it.

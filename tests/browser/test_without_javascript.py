@@ -51,7 +51,7 @@ def test_a_whole_tour_of_the_shop(tour: Tour):
     page.goto("/")
     page.locator("#main").get_by_role("link", name="Clothing").click()
     expect(page).to_have_url("/collections/clothing")
-    page.locator("#main").get_by_role("link", name="Linen Shirt", exact=True).click()
+    tour.link("Choose: Linen Shirt").click()
     page.wait_for_url("/products/shirt")
 
     with tour.in_place():
@@ -68,7 +68,7 @@ def test_a_whole_tour_of_the_shop(tour: Tour):
         tour.button("Add to cart: Mug").click()
         tour.says("Mug is in your cart.")
 
-    page.locator("#cart-count").click()
+    page.locator(".footer").get_by_role("link", name="Cart", exact=True).click()
     page.wait_for_url("/cart")
     shirt = page.locator("#cart-lines").get_by_label("Quantity of Linen Shirt")
     expect(shirt).to_have_value("2")

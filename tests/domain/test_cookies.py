@@ -34,7 +34,7 @@ def test_any_cart_survives_the_cookie(cart):
 
 @given(CARTS)
 def test_any_cart_survives_a_form(cart):
-    assert decode_cart(encode_cart(cart).replace("%", "%25")) == cart
+    assert decode_cart(encode_cart(cart)) == cart
 
 
 @given(st.dictionaries(ITEMS, st.integers(1, 999), max_size=5))

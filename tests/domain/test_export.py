@@ -20,7 +20,16 @@ from hypothesis import strategies as st
 
 from shop.catalogue.export import Dialect, count_products, write_products
 from shop.catalogue.importing import Report, import_file
-from shop.database import Database, images, outbox, product_collections, product_tags, products, variants
+from shop.database import (
+    Database,
+    images,
+    outbox,
+    product_collections,
+    product_tags,
+    product_translations,
+    products,
+    variants,
+)
 from shop.money import Currency
 from shop.orders import stocktaking, store, telling
 from shop.orders.export import COLUMNS, defused, write_csv, write_jsonl
@@ -44,6 +53,10 @@ ODDITIES: list[dict[str, object]] = [
         "Handle": "odd",
         "Title": '=1+1, "quoted"',
         "Body (HTML)": "<h1>Big</h1>\n<p>Two lines, &amp; an <b>umlaut: ü</b></p>",
+        "Title [ru]": "Чайник, «медный»",
+        "Body (HTML) [ru]": "<p>Две\nстроки &amp; ё</p>",
+        "Title [pt-BR]": "",
+        "Description [pt-BR]": "Só isto",
         "Vendor": "'Quote",
         "Product Category": "Arts > Oddities",
         "Type": "Odd; things",
@@ -175,6 +188,7 @@ class Catalogue:
                     (variants, (variants.c.id,)),
                     (_PICTURES, _PICTURES.c),
                     (product_tags, product_tags.primary_key),
+                    (product_translations, product_translations.primary_key),
                     (product_collections, product_collections.primary_key),
                 )
             ]

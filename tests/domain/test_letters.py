@@ -135,6 +135,30 @@ def test_the_merchant_gets_a_notice():
         assert text in mail.body
 
 
+# Languages
+
+
+def test_a_shopper_reads_the_language_of_the_order_and_the_merchant_the_shop_s_own():
+    russian = replace(ORDER, locale="ru", total=123456)
+    confirmation, notice = letters.letters_for_placed(russian, SHOP, ORIGIN)
+    lines = confirmation.body.replace("\xa0", " ").splitlines()
+
+    assert confirmation.subject == "Ваш заказ 1001 в магазине Tea & Cups"
+    assert {"2 × Mug, Blue, по 12,50 €: 25,00 €", "Итого: 1 234,56 €", "Адрес доставки:", "Германия"} <= set(lines)
+    assert "\nTo be paid on delivery or by invoice.\n" in notice.body
+    assert "\nGermany\n" in notice.body
+
+    at_home = Settings(name="Чай", locale="ru_RU", merchant_email="owner@shop.example")
+    late = replace(PAID, fulfilment=Fulfilment.CANCELLED, attention="Paid after it was cancelled: refund it.")
+    assert "Оплачен после отмены" in only(letters.letters_for_paid(late, at_home, ORIGIN)).body
+
+
+def test_an_order_in_a_language_without_texts_is_told_of_in_the_shop_s_own():
+    assert "\nIt goes to:\n" in only(letters.letters_for_placed(ORDER, TO_SHOPPER_ALONE, ORIGIN)).body
+    at_home = replace(TO_SHOPPER_ALONE, locale="ru_RU")
+    assert "\nАдрес доставки:\n" in only(letters.letters_for_placed(ORDER, at_home, ORIGIN)).body
+
+
 # What happens after
 
 

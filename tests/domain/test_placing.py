@@ -268,7 +268,7 @@ def test_a_cart_that_another_tab_changed_is_told(database):
     assert told(refusal.value) == [
         "Mug: 3 of them, not 1.",
         "Postcard: now $1.50. 1 of them, not 0.",
-        "clay-teapot: it is no longer in your cart.",
+        "clay-teapot is no longer in your cart.",
         "VAT: now $6.79, no longer $8.15.",
         "Total: now $42.50, no longer $51.00.",
     ]

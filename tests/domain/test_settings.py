@@ -47,12 +47,14 @@ def test_each_setting_is_taken(environ):
             "SHOP_PORT": "80",
             "SHOP_WORKERS": "4",
             "SHOP_USERS_COOKIE": "signed",
+            "SHOP_RECENTLY_VIEWED": "0",
         }
     )
 
     assert settings.name == "Tea & Co"
     assert settings.locale == "de_DE"
     assert settings.https
+    assert not settings.recently_viewed
     assert settings.secret_key_fallbacks == (f"{GOOD_KEY}a", f"{GOOD_KEY}b")
     assert (settings.port, settings.workers, settings.users_cookie) == (80, 4, "signed")
 

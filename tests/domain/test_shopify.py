@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.catalogue import shopify
-from shop.catalogue.shopify import BadFile, BadRow, clean_description, one_line, read_products
+from shop.catalogue.shopify import BadFile, BadRow, TranslationRecord, clean_description, one_line, read_products
 from shop.money import Currency
 
 SHIRT = b"""\
@@ -125,6 +125,23 @@ def test_a_title_and_a_price_make_a_product():
     (variant,) = product.variants
     assert (variant.item, variant.option_values, variant.price) == ("mug", (), 1200)
     assert (variant.requires_shipping, variant.taxable, variant.oversell) == (True, True, False)
+
+
+def test_titles_and_descriptions_in_other_languages():
+    (teapot,) = read(
+        "Title,Price,Title [ru],Body (HTML) [RU],Description [pt_BR],Title [fr],Title [note]\n"
+        "Teapot,1, Чайник\t,<p onclick=x>Медный</p>,<b>Cobre,,Nice\n"
+    )
+
+    assert teapot.translations == (
+        TranslationRecord("pt-br", "", "<b>Cobre</b>"),
+        TranslationRecord("ru", "Чайник", "<p>Медный</p>"),
+    )
+
+
+def test_a_language_is_said_in_one_column():
+    with pytest.raises(BadFile, match=r"two columns for the same: Description \[ru\], Body \(HTML\) \[ru\]"):
+        read("Title,Price,Description [ru],Body (HTML) [ru]\nTeapot,1,a,b\n")
 
 
 def test_a_blank_handle_is_the_titles():

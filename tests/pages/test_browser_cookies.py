@@ -55,7 +55,7 @@ def test_every_cookie_is_listed_with_what_it_is(shopper):
         found = facts(page, name)
         assert found["Ends"] == f"{days} days after its last change"
         assert found["Flags"] == "HttpOnly, SameSite=Lax, Path=/"
-        assert found["Size"] == f"{size} of {budget} bytes"
+        assert found["Size"] == f"{size} of {budget:,} bytes"
         meter = section(page, name).select_one("meter")
         assert (meter["min"], meter["max"], meter["value"]) == ("0", str(budget), str(size))
         assert meter["aria-label"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+import segno
 import sqlalchemy as sa
 
 from shop.catalogue import store
@@ -89,7 +90,7 @@ def test_what_cannot_be_bought_stays_in_the_cart_and_counts_nothing(client, data
 @both_ways
 def test_what_cannot_be_bought_can_be_removed(client, item, headers):
     set_cart(client, json.dumps({item: 1, "mug": 1}))
-    form = soup(client.get("/cart")).select_one(".cart-line-actions form")
+    form = soup(client.get("/cart")).select_one(".cart-line-actions form:has([name=quantity][value='0'])")
     answer = client.post(form["action"], data={"quantity": "0"}, headers=headers)
 
     assert answer.status_code in (200, 303)
@@ -185,9 +186,35 @@ def test_the_cart_page_offers_a_link_and_a_code_to_pass_on(client):
     set_cart(client, '{"mug":2,"shirt.blue.m":1}')
     page = soup(client.get("/cart"))
     link = page.select_one("#share-link")["value"]
+    code = page.select_one(".share img.qr-code")
 
     assert link == "http://localhost/cart/shared?items=%7B%22mug%22%3A2%2C%22shirt.blue.m%22%3A1%7D"
-    assert page.select_one("svg.qr-code title").text == "QR code of your cart"
+    assert code["loading"] == "lazy" and code["alt"] == "QR code of that link"
+    answer = client.get(code["src"])
+    assert answer.content_type == "image/svg+xml"
+    assert soup(answer).select("svg[viewBox] path")
+    assert "immutable" in answer.headers["Cache-Control"] and "public" in answer.headers["Cache-Control"]
+    assert "Set-Cookie" not in answer.headers and "Cookie" not in answer.headers.get("Vary", "")
+
+
+def test_the_code_is_that_of_the_link(client, cookieless):
+    """Whatever is in the asker's own cart."""
+    set_cart(client, '{"mug":2}')
+    offered = {"items": '{"clay-teapot":1}'}
+
+    drawn = segno.make("http://localhost/cart/shared?" + urlencode(offered), error="l", micro=False)
+    for visitor in (client, cookieless):
+        picture = visitor.get("/cart/shared.svg", query_string=offered).text
+        assert f'viewBox="0 0 {drawn.symbol_size(border=3)[0]} {drawn.symbol_size(border=3)[0]}"' in picture
+        assert drawn.svg_inline(border=3).partition('d="')[2].partition('"')[0] in picture
+
+
+@pytest.mark.parametrize("query", [{}, {"items": "["}, {"items": '{"mug":0}'}, {"items": "x" * 7000}])
+def test_a_code_of_no_cart_is_a_clear_refusal(client, query):
+    answer = client.get("/cart/shared.svg", query_string=query)
+
+    assert answer.status_code == 422
+    assert "That cart could not be read" in text(answer, "main")
 
 
 def test_a_cart_too_long_for_a_code_says_so(client):
@@ -195,8 +222,9 @@ def test_a_cart_too_long_for_a_code_says_so(client):
     set_cart(client, json.dumps(full, separators=(",", ":")))
     page = soup(client.get("/cart"))
 
-    assert page.select_one("svg.qr-code") is None
+    assert page.select_one(".qr-code") is None
     assert "too long for a QR code" in page.select_one("#cart-share").text
+    assert client.get("/cart/shared.svg", query_string={"items": json.dumps(full)}).status_code == 422
 
 
 def test_a_shared_cart_is_shown_and_changes_nothing(client):
@@ -245,8 +273,23 @@ def test_htmx_can_ask_for_the_cart_as_it_is_now(client):
     set_cart(client, '{"mug":2}')
     answer = soup(client.get("/cart", headers=HTMX))
 
-    assert [partial["hx-target"] for partial in answer.select("hx-partial")] == ["#cart-count", "#cart"]
+    assert [partial["hx-target"] for partial in answer.select("hx-partial")] == [
+        "#cart-count",
+        "#cart",
+        "#saved-count",
+    ]
     assert answer.select_one("#cart-count .cart-count-number").text == "2"
+
+
+def test_the_drawer_is_on_every_page_but_where_the_cart_is(client):
+    set_cart(client, '{"mug":1}')
+    drawers = {}
+    for path in ("/", "/products/mug", "/saved", "/nothing", "/cart", "/checkout"):
+        page = soup(client.get(path))
+        assert len(page.select("#cart")) == (path != "/checkout")
+        drawers[path] = len(page.select("body > dialog#cart-drawer #cart"))
+
+    assert list(drawers.values()) == [1, 1, 1, 1, 0, 0]
 
 
 def test_a_product_taken_out_of_the_shop_keeps_its_line(client, database):

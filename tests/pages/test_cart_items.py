@@ -17,20 +17,18 @@ def test_adding_a_mug_fills_the_cart(client, mug, headers):
     assert cart_cookie(client) == '{"mug":1}'
 
 
-def test_htmx_gets_the_badge_and_a_sentence(client):
+def test_htmx_gets_the_badge_the_cart_and_a_sentence(client):
+    set_cart(client, '{"clay-teapot":1}')
     answer = client.post("/cart-items", data={"item": "mug", "quantity": "3"}, headers=HTMX)
+    page = soup(answer)
 
     assert answer.status_code == 200
-    assert [partial["hx-target"] for partial in soup(answer).select("hx-partial")] == ["#cart-count", "#messages"]
-    assert text(answer, ".cart-count-number") == "3"
-    assert text(answer, ".message") == "Mug is in your cart: 3 of it."
-
-
-def test_on_the_cart_page_htmx_gets_the_cart_as_well(client):
-    headers = HTMX | {"HX-Current-URL": "http://localhost/cart?undo=%7B%7D"}
-    answer = soup(client.post("/cart-items", data={"item": "mug"}, headers=headers))
-
-    assert answer.select_one("hx-partial[hx-target='#cart'] .cart-line")
+    assert [partial["hx-target"] for partial in page.select("hx-partial")] == ["#cart-count", "#cart", "#messages"]
+    assert text(answer, ".cart-count-number") == "4"
+    assert [line["id"] for line in page.select(".cart-line")] == ["cart-line-clay-teapot", "cart-line-mug"]
+    assert [line["id"] for line in page.select(".cart-line-new")] == ["cart-line-mug"]
+    assert text(answer, ".message p") == "Mug is in your cart: 3 of it."
+    assert page.select_one(".message a[data-opens=cart-drawer]")["href"] == "/cart"
 
 
 def test_a_plain_form_gets_the_cart_page_and_the_sentence_once(client):

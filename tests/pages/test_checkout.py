@@ -126,7 +126,7 @@ def test_a_retry_after_a_lost_answer_empties_the_cart(app, client, database, fil
 
 
 CHANGES = {
-    "a price": ({"price": 3500}, "Clay Teapot: $35.00 instead of $34.00."),
+    "a price": ({"price": 3500}, "Clay Teapot: now $35.00, no longer $34.00."),
     "stock": ({"stock": 1}, "Clay Teapot: Only 1 left; you asked for 2."),
     "the last one": ({"stock": 0}, "Clay Teapot: Sold out."),
 }
@@ -229,6 +229,46 @@ def test_an_order_of_nothing_is_refused(client, database, filled):
 
     assert answer.status_code == 409
     assert count(database, orders) == 0
+
+
+# In Russian
+
+RUSSIAN = {**OWN, "Accept-Language": "ru"}
+
+
+def test_a_russian_shopper_is_told_in_russian_what_is_wrong(client, filled):
+    answer = client.post("/orders", data=filled | {"name": "", "postcode": "1", "code": "NOPE"}, headers=RUSSIAN)
+    page = soup(answer)
+
+    assert answer.status_code == 422
+    assert "Укажите имя" in page.select_one("#checkout-name-error").text
+    assert "Проверьте почтовый индекс" in page.select_one("#checkout-postcode-error").text
+    assert "NOPE нет" in page.select_one("#checkout-code-problem").text
+    assert page.select_one("#checkout-country option[selected]").text == "Соединенные Штаты"
+
+    at_home = soup(client.post("/orders", data=filled | {"update": "1", "country": "RU"}, headers=RUSSIAN))
+    assert "Московская область" in [option.text for option in at_home.select("#checkout-region option")]
+
+
+def test_what_changed_is_said_in_russian(client, database, filled):
+    set_variant(database, "clay-teapot", price=3500, stock=1)
+    page = soup(client.post("/orders", data=filled, headers=RUSSIAN))
+
+    said = page.select_one("#checkout-changes li").text.replace("\xa0", " ")
+    assert "теперь 35,00 $ вместо 34,00 $" in said
+    assert "только 1" in said
+
+
+def test_an_order_keeps_the_language_it_was_placed_in(client, database, filled):
+    location = client.post("/orders", data=filled, headers=RUSSIAN).location
+
+    with database.reading() as connection:
+        assert connection.execute(sa.select(orders.c.locale)).scalar_one() == "ru"
+        assert connection.execute(sa.select(outbox.c.subject)).scalar_one().startswith("Ваш заказ 1001")
+    russian, english = client.get(location, headers=RUSSIAN), client.get(location)
+    for selector in (".receipt header", ".receipt .events"):  # where it stands, and what happened
+        assert "Оформлен" in text(russian, selector)
+        assert "Placed" in text(english, selector)
 
 
 # Updating without ordering

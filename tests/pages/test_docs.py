@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlencode
 import pytest
 from bs4 import BeautifulSoup
 
+from shop.cookies import KINDS
 from shop.server import DEMO_CATALOGUE
 from tests.live import PROJECT, live_shop, run_shop
 
@@ -72,6 +73,7 @@ def test_each_step_of_the_page_is_true(data: Path):
         browser.edit("users", sealed)
         _read_it_signed(browser)
         _fill_it_up(browser)
+        _see_the_small_ones(browser)
         _erase_it(browser)
 
 
@@ -165,11 +167,34 @@ def _fill_it_up(browser: Browser) -> None:
     assert said.removeprefix("Deleted. ").removesuffix(" Undo") in step(7)
 
 
+def _see_the_small_ones(browser: Browser) -> None:
+    form = browser.get("/products/clay-teapot").select_one("form[action='/saved-items']")
+    browser.submit(form["action"], item=form.select_one("[name=item]")["value"])
+    browser.submit("/recently-viewed", handle="clay-teapot")
+    browser.submit("/language", language="en", page="/")
+
+    shown = re.findall(r"``` (\S+) ```", step(8))
+    assert shown == [browser.cookie(name) for name in ("saved", "recent", "language")]
+
+    for value in ('["no-such-thing"]', '{"clay-teapot":1}'):
+        assert f"`{value}`" in step(8)
+        browser.edit("saved", quote(value, safe="[]{}:"))
+        page = browser.get("/saved")
+        said = page.select_one(".saved-item .stock, #saved-list > .field-error").text
+        assert said in step(8) or said.partition(" It is left alone")[0] in step(8)
+
+
 def _erase_it(browser: Browser) -> None:
     page = browser.submit("/cookies/delete")
 
-    assert page.select_one(".notice").text in step(8)
+    assert page.select_one(".notice").text in step(9)
     assert not list(browser.cookies)
+
+
+def test_the_readme_lists_every_cookie():
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (\d+) days \|$", (PROJECT / "README.md").read_text(), re.MULTILINE)
+
+    assert dict(rows) == {kind.name: str(kind.lives.days) for kind in KINDS}
 
 
 def test_the_demo_catalogue_has_what_the_page_names():

@@ -334,13 +334,13 @@ def test_a_thousand_users_work(client):
 
     answer = client.post("/users", data={"name": "Zoë", "email": "zoe@example.org"}, headers=OWN)
     assert "Registered." in said(client.get(answer.location))
-    assert text(client.get("/users"), ".listing-count") == "1001 people"
+    assert text(client.get("/users"), ".listing-count") == "1,001 people"
     assert names(client, page=21) == ["Zoë"]
     assert names(client, term="PERSON 0777") == ["Person 0777"]
     taken = client.post("/users", data={"name": "Zoë", "email": "p500@EXAMPLE.org"}, headers=OWN)
     assert "Somebody is registered with this email already." in text(taken, "#user-new-email-error")
     delete(client, "id000500")
-    assert text(client.get("/users"), ".listing-count") == "1000 people"
+    assert text(client.get("/users"), ".listing-count") == "1,000 people"
     assert client.get("/users/id000500").status_code == 404
     assert client.get("/users/id000999").status_code == 200
     assert row_count(client) == 1

@@ -174,7 +174,7 @@ def test_fifty_to_a_page(client, count, pages, last):
     page = soup(client.get("/users"))
 
     assert [name.text for name in page.select(".user-row-name")] == [user.name for user in people.users[:50]]
-    assert page.select_one(".listing-count").text == f"{count} people"
+    assert page.select_one(".listing-count").text == f"{count:,} people"
     assert len(page.select(".pages-link:not([rel])")) == (pages if pages > 1 else 0)
     assert names(client, page=pages) == [user.name for user in people.users[-last:]]
     assert client.get("/users", query_string={"page": pages + 1}).status_code == 404

@@ -1,0 +1,408 @@
+"""Pages of products: a collection, a search or everything, filtered, sorted, with counts of what else there is.
+
+All of it is asked of the product sets (`sets`); only the products of the one page are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from itertools import islice
+from math import ceil
+
+from pyroaring import BitMap
+from sqlalchemy.engine import Connection
+
+from shop.catalogue import search, store
+from shop.catalogue.products import Card, Collection
+from shop.catalogue.sets import NamedSet, Sets, at_most, highest, in_order, lowest, most_shared, weight_of
+from shop.catalogue.words import stem, value_of, words_in
+from shop.language import N_
+from shop.language import gettext as _
+
+PAGE_SIZE = 24
+MOST_VALUES = 50  # of a facet that are listed, besides the chosen ones
+MOST_OPTIONS = 8  # such as colour and size
+_MOST_OPTIONS_SEEN = 200  # of a shop with very many
+_BYTES_OF_VALUE = 150
+
+# How a listing may be sorted, in the order that shoppers are offered; a search by "relevance" as well.
+SORTS = {
+    "featured": N_("Featured"),
+    "newest": N_("Newest"),
+    "price-low": N_("Price, low to high"),
+    "price-high": N_("Price, high to low"),
+    "title": N_("Name, A to Z"),
+}
+RELEVANCE = N_("Relevance")
+
+_FACETS = {"availability": N_("Availability"), "type": N_("Type"), "vendor": N_("Vendor"), "tag": N_("Tag")}
+_AVAILABILITY = {"in-stock": N_("In stock"), "sold-out": N_("Sold out")}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which products a listing is to show, and in which order.
+
+    `chosen` is by facet key; what it holds becomes as facets have it (`value_of`), each value once.
+    """
+
+    collection: str | None = None  # a handle
+    query: str = ""  # words to search for
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    price_from: int | None = None  # minor units, inclusive; of the price that a card shows
+    price_to: int | None = None
+    sort: str = "featured"  # a key of SORTS; "relevance" with a query
+    page: int = 1
+
+    def __post_init__(self) -> None:
+        chosen = {key: tuple(dict.fromkeys(map(value_of, values))) for key, values in self.chosen.items() if values}
+        object.__setattr__(self, "chosen", chosen)
+
+    @property
+    def narrowed(self) -> bool:
+        """True when a filter is set."""
+        return bool(self.chosen) or self.price_from is not None or self.price_to is not None
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """A choice that a facet offers. `count`: how many products there are of it under the other facets' choices."""
+
+    value: str  # what stands in the URL
+    title: str
+    count: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A way to narrow a listing: "availability", "type", "vendor", "tag", or "option." and the slug of its name.
+
+    Values have products, or are chosen. Those that most products have come first.
+    """
+
+    key: str
+    title: str
+    values: tuple[FacetValue, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing. `pages` is at least 1."""
+
+    cards: tuple[Card, ...]
+    number: int
+    total: int
+    facets: tuple[Facet, ...] = ()
+    prices: tuple[int, int] | None = None  # the lowest and the highest under the other filters
+    spelling: str | None = None  # the query that was used instead of the one that found nothing
+
+    @property
+    def pages(self) -> int:
+        return max(1, ceil(self.total / PAGE_SIZE))
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """What may be meant while somebody types."""
+
+    cards: tuple[Card, ...] = ()
+    collections: tuple[Collection, ...] = ()
+    query: str = ""  # what to search for: as typed, or as it is spelt
+
+
+def find_page(connection: Connection, wish: Wish, language: str = "") -> Page:
+    """The wished page of products; without cards where there is no such page.
+
+    Titles are in `language` where the catalogue has them so, and sorted as they are read.
+    """
+    sets = Sets(connection)
+    narrowed = sets.remembered_of_stock(_key(wish), lambda: _narrow(sets, wish), _Narrowed.weigh)
+    start = (wish.page - 1) * PAGE_SIZE
+    ids = _sorted(sets, narrowed, wish.sort, language, start, min(start + PAGE_SIZE, len(narrowed.ids)))
+    return Page(
+        cards=_cards(sets, ids, language),
+        number=wish.page,
+        total=len(narrowed.ids),
+        facets=tuple(_facet(count, wish.chosen.get(count.key, ())) for count in narrowed.counts),
+        prices=narrowed.prices,
+        spelling=narrowed.spelling,
+    )
+
+
+def find_suggestions(
+    connection: Connection, text: str, products: int = 6, collections: int = 3, language: str = ""
+) -> Suggestions:
+    """Products and collections for words that are still being typed: the last matches as a prefix."""
+    words = search.words_of(text)
+    if not words:
+        return Suggestions()
+    sets = Sets(connection)
+    found = search.find(sets, text)
+    ids = _by_relevance(sets, found.tiers, 0, products)
+    query = found.spelling or " ".join(text.split())[: search.LONGEST_QUERY]
+    return Suggestions(
+        cards=_cards(sets, ids, language),
+        collections=tuple(islice(_named(find_collections(connection), search.words_of(query)), collections)),
+        query=query,
+    )
+
+
+def find_related(connection: Connection, product_handle: str, most: int = 4, language: str = "") -> tuple[Card, ...]:
+    """Products that share the most with this one of its collections, type and tags. Never itself.
+
+    Those in stock come first. Of those that share as much, the ones that follow it in the merchant's order, as on a
+    shelf, so that not all products of a collection point to the same few.
+    """
+    sets = Sets(connection)
+    kin = store.find_kin(connection, product_handle)
+    if kin is None:
+        return ()
+    names = [("collection", handle) for handle in kin.collections]
+    names += [("type", value_of(kin.type))] if kin.type else []
+    names += [("tag", value_of(tag)) for tag in kin.tags]
+    ids: list[int] = []
+    shared = list(most_shared([sets.one(*name) for name in names]))
+    for some in (sets.in_stock, sets.sold_out):
+        for alike in shared:
+            ids += _following(alike & some, kin.id, most - len(ids))
+    return _cards(sets, ids, language)
+
+
+def find_featured(connection: Connection, most: int = 8, language: str = "") -> tuple[Card, ...]:
+    """Products for the home page: the first of the merchant's that are in stock and have a picture, sales first."""
+    sets = Sets(connection)
+    in_stock, pictured, on_sale = sets.in_stock, sets.one("pictured"), sets.one("on sale")
+    ids: list[int] = []
+    for some in (pictured & on_sale, pictured - on_sale, on_sale - pictured, sets.everything - pictured - on_sale):
+        ids += (in_stock & some)[: most - len(ids)]
+    return _cards(sets, ids, language)
+
+
+def find_collections(connection: Connection) -> tuple[Collection, ...]:
+    """All collections that have something to see, by name, each with its count and its first picture."""
+    sets = Sets(connection)
+    return sets.remembered("collections", lambda: _collections(sets))
+
+
+def count_products(connection: Connection) -> int:
+    """How many products shoppers can see."""
+    return len(Sets(connection).everything)
+
+
+def _cards(sets: Sets, ids: Sequence[int], language: str) -> tuple[Card, ...]:
+    return tuple(store.find_cards_by_id(sets.connection, ids, language).values())
+
+
+@dataclass(frozen=True)
+class _Count:
+    """How many products each value of a facet has."""
+
+    key: str
+    title: str
+    values: tuple[tuple[str, str, int], ...]  # names, titles and how many
+
+
+@dataclass(frozen=True)
+class _Narrowed:
+    """What a listing has, however it is sorted and on whichever page."""
+
+    ids: BitMap
+    tiers: tuple[BitMap, ...]  # of a search, the best first
+    counts: tuple[_Count, ...]
+    prices: tuple[int, int] | None
+    spelling: str | None
+
+    def weigh(self) -> int:
+        """The bytes that it takes in memory, about."""
+        values = sum(len(count.values) for count in self.counts)
+        return sum(map(weight_of, (self.ids, *self.tiers))) + values * _BYTES_OF_VALUE
+
+
+def _key(wish: Wish) -> object:
+    """What makes two wishes the same listing."""
+    chosen = tuple((key, wish.chosen[key]) for key in sorted(wish.chosen))
+    return wish.collection, wish.query, chosen, wish.price_from, wish.price_to
+
+
+def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
+    found = search.find(sets, wish.query) if wish.query else None
+    base = found.ids if found else sets.everything
+    if wish.collection is not None:
+        base = base & sets.one("collection", wish.collection)
+    filters = {key: _any_of(_values(sets, key, values).values()) for key, values in wish.chosen.items()}
+    if wish.price_from is not None or wish.price_to is not None:
+        filters["price"] = _in_range(base, sets.digits("price"), wish.price_from, wish.price_to)
+
+    def under(but: str = "") -> BitMap:
+        """What fits all filters but one."""
+        ids = base
+        for key, filtered in filters.items():
+            if key != but:
+                ids = ids & filtered
+        return ids
+
+    ids = under()
+    counts = _counts(sets, wish.chosen, lambda key: under(key) if key in filters else ids)
+    priced = under("price") if "price" in filters else ids
+    digits = sets.digits("price")
+    prices = (lowest(priced, digits), highest(priced, digits)) if priced else None
+    tiers = tuple(tier & ids for tier in found.tiers) if found else ()
+    return _Narrowed(ids, tiers, counts, prices, found.spelling if found else None)
+
+
+def _any_of(values: Iterable[NamedSet]) -> BitMap:
+    return BitMap.union(*(value.ids for value in values))
+
+
+def _in_range(ids: BitMap, digits: Sequence[BitMap], start: int | None, stop: int | None) -> BitMap:
+    if stop is not None:
+        ids = at_most(ids, digits, stop)
+    if start is not None:
+        ids = ids - at_most(ids, digits, start - 1)
+    return ids
+
+
+def _values(sets: Sets, key: str, names: Iterable[str]) -> dict[str, NamedSet]:
+    """Values of a facet by name; empty sets for those that it doesn't have."""
+    if key != "availability" and _is_facet(key):
+        return sets.named(key, list(names))
+    known = {value.name: value for value in _all_values(sets, key)}
+    return {name: known.get(name) or NamedSet(name, name, BitMap()) for name in names}
+
+
+def _all_values(sets: Sets, key: str) -> Iterable[NamedSet]:
+    """The values of a facet, those that most products have first."""
+    if key == "availability":
+        return _availability(sets)
+    return sets.of(key) if _is_facet(key) else ()
+
+
+def _is_facet(key: str) -> bool:
+    """False for other kinds of sets, which somebody may have put into the address."""
+    return key in _FACETS or key.startswith("option.")
+
+
+def _availability(sets: Sets) -> Iterator[NamedSet]:
+    yield NamedSet("in-stock", _AVAILABILITY["in-stock"], sets.in_stock)
+    yield NamedSet("sold-out", _AVAILABILITY["sold-out"], sets.sold_out)
+
+
+def _counts(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap]) -> tuple[_Count, ...]:
+    """The facets of a listing. `under(key)` is what fits all filters but that facet's own."""
+    titles = {"availability": "", "type": "", "vendor": ""} | _options(sets, chosen, under) | {"tag": ""}
+    for key in [key for key in chosen if key not in titles]:
+        slug = key.removeprefix("option.")
+        titles[key] = sets.named("option", [slug])[slug].title
+    counts = (
+        _count(key, title, _all_values(sets, key), under(key), _values(sets, key, chosen.get(key, ())))
+        for key, title in titles.items()
+    )
+    return tuple(count for count in counts if count.values)
+
+
+def _options(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap]) -> dict[str, str]:
+    """The options to narrow by, with their titles: those that most products of the shop come in."""
+    titles: dict[str, str] = {}
+    for option in islice(sets.of("option"), _MOST_OPTIONS_SEEN):
+        key = f"option.{option.name}"
+        if key in chosen or (len(titles) < MOST_OPTIONS and not option.ids.isdisjoint(under(key))):
+            titles[key] = option.title
+    return titles
+
+
+def _count(key: str, title: str, values: Iterable[NamedSet], ids: BitMap, chosen: Mapping[str, NamedSet]) -> _Count:
+    """The most frequent of `values`, given the largest first, among `ids`; and all that are chosen."""
+    found: dict[str, tuple[NamedSet, int]] = {}
+    most: list[int] = []  # the highest counts
+    for value in values:
+        if len(most) == MOST_VALUES and len(value.ids) < most[0]:
+            break  # nor has any that follows
+        if count := ids.intersection_cardinality(value.ids):
+            found[value.name] = value, count
+            if len(most) < MOST_VALUES:
+                heappush(most, count)
+            else:
+                heappushpop(most, count)
+    frequent = ((name, each) for name, each in found.items() if each[1] >= most[0])
+    listed = dict(sorted(frequent, key=_frequent_first)[:MOST_VALUES])
+    listed |= {name: (value, ids.intersection_cardinality(value.ids)) for name, value in chosen.items()}
+    ordered = sorted(listed.items(), key=_frequent_first)
+    return _Count(key, title, tuple((name, value.title, count) for name, (value, count) in ordered))
+
+
+def _frequent_first(item: tuple[str, tuple[NamedSet, int]]) -> tuple[int, str, str]:
+    name, (value, count) = item
+    return -count, value.title.casefold(), name
+
+
+def _facet(count: _Count, chosen: Sequence[str]) -> Facet:
+    """A facet as shoppers read it."""
+    values = (
+        FacetValue(name, _said(count.key, title), number, name in chosen) for name, title, number in count.values
+    )
+    return Facet(count.key, _(_FACETS[count.key]) if count.key in _FACETS else count.title, tuple(values))
+
+
+def _said(key: str, title: str) -> str:
+    """Titles are the merchant's own words, save for our few."""
+    return _(title) if key == "availability" and title in _AVAILABILITY.values() else title
+
+
+def _sorted(sets: Sets, narrowed: _Narrowed, sort: str, language: str, start: int, stop: int) -> list[int]:
+    """The ids at the places from `start` up to `stop` of a listing."""
+    ids = narrowed.ids
+    first, last = len(ids) - stop, len(ids) - start  # of the same, seen from the end
+    if start >= stop:
+        return []
+    match sort:
+        case "relevance" if narrowed.tiers:
+            return _by_relevance(sets, narrowed.tiers, start, stop)
+        case "newest":  # ids grow with time
+            return list(ids[first:last])[::-1]
+        case "price-low":
+            return in_order(ids, sets.digits("price"), start, stop)
+        case "price-high":
+            return in_order(ids, sets.digits("price"), first, last)[::-1]
+        case "title":
+            return in_order(ids, sets.digits(f"by title.{language}") or sets.digits("by title"), start, stop)
+        case _:
+            return list(ids[start:stop])
+
+
+def _by_relevance(sets: Sets, tiers: Iterable[BitMap], start: int, stop: int) -> list[int]:
+    """Tier by tier, the shorter titles first."""
+    found: list[int] = []
+    for tier in tiers:
+        found += in_order(tier, sets.digits("title words"), start, min(stop, len(tier)))
+        start, stop = start - len(tier), stop - len(tier)
+    return found
+
+
+def _following(ids: BitMap, id: int, most: int) -> list[int]:
+    """Up to `most` of `ids` without `id`: those that follow it, then those from the beginning."""
+    others = ids - BitMap([id])
+    place = others.rank(id)
+    found = list(others[place : place + most])
+    return found + list(others[: min(place, most - len(found))])
+
+
+def _collections(sets: Sets) -> tuple[Collection, ...]:
+    named = sorted(sets.of("collection"), key=lambda each: each.title.casefold())
+    pictured = sets.one("pictured")
+    firsts = {each.name: next(iter(each.ids & pictured), 0) for each in named}
+    cards = store.find_cards_by_id(sets.connection, list({*firsts.values()} - {0}))
+    images = {id: card.image for id, card in cards.items()}
+    return tuple(Collection(each.name, each.title, len(each.ids), images.get(firsts[each.name])) for each in named)
+
+
+def _named(collections: Iterable[Collection], words: Sequence[str]) -> Iterator[Collection]:
+    """Those with all the words in their titles; the last may be the beginning of one."""
+    *whole, last = words
+    stems = {stem(word) for word in whole}
+    for collection in collections:
+        its = words_in(collection.title)
+        if stems <= set(map(stem, its)) and any(word.startswith(last) or stem(word) == stem(last) for word in its):
+            yield collection

@@ -1,0 +1,29 @@
+"""Descriptions without their HTML, for search engines and feeds."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]*)(?:"[^"]*"|'[^']*'|[^"'>])*>""")
+# Tags that end no word: "<b>four</b>." is "four.".
+_INLINE = re.compile(
+    "a|abbr|acronym|b|bdi|bdo|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span|strong|strike|sub|sup"
+    "|time|tt|u|var|wbr"
+)
+
+
+def plain_text(description: str) -> str:
+    """Cleaned HTML as one line of text."""
+    text = _TAG.sub(lambda tag: "" if _INLINE.fullmatch(tag[1].lower()) else " ", description)
+    return " ".join(html.unescape(text).split())
+
+
+def excerpt(text: str, most: int) -> str:
+    """The beginning of `text`: at most `most` characters, cut after a whole word where there is one."""
+    if len(text) <= most:
+        return text
+    start = text[: most - 1]
+    if not text[most - 1].isspace() and " " in start:
+        start = start.rpartition(" ")[0]
+    return start.rstrip(" ,.;:–—-") + "…"

@@ -1,0 +1,197 @@
+"""Between Flask and the wire: answers kept ready, conditional requests, compression, the access log.
+
+A GET whose answer depends on nothing but the request's own headers and the catalogue is marked by its view
+(`keep`). The same request gets the same bytes until the catalogue's version changes, which is asked anew each time:
+a price that an import or a sale has changed is never shown after its commit. Answers that set a cookie, that are no
+200 or that are streamed are never kept.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import brotli  # type: ignore[import-untyped]
+import zstandard
+from flask import Flask, request
+
+from shop import access_log
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from shop import Shop
+
+Headers = list[tuple[str, str]]
+
+_KEEP = "shop.keep"
+VERSION = "shop.catalogue_version"
+
+# What an answer may depend on, besides the catalogue. A view that reads another header must not call `keep`.
+_READ = (
+    "PATH_INFO",
+    "QUERY_STRING",
+    "HTTP_HOST",
+    "wsgi.url_scheme",
+    "HTTP_COOKIE",
+    "HTTP_ACCEPT_LANGUAGE",
+    "HTTP_ACCEPT_ENCODING",
+)
+
+_COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
+_LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer, ready to be sent. `logged_path` is what the access log says of where it was."""
+
+    status: str
+    headers: Headers
+    body: bytes
+    etag: str
+    logged_path: str
+
+
+def keep() -> None:
+    """Let the answer to the present request be given again to the same request."""
+    request.environ[_KEEP] = True
+
+
+def version() -> int | None:
+    """The catalogue's version as of the beginning of the present request; None when the database is away."""
+    found: int | None = request.environ.get(VERSION)
+    return found
+
+
+class Delivery:
+    """The WSGI app around Flask's."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._flask = app.wsgi_app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        shop: Shop = self._app.extensions["shop"]
+        # Before anything is read: what is made from here on is at least as new as this says.
+        environ[VERSION] = version = shop.database.catalogue_version()
+        key = None
+        if environ["REQUEST_METHOD"] == "GET" and "HTTP_HX_REQUEST" not in environ and version is not None:
+            key = tuple([environ.get(name) for name in _READ])
+            answer: Answer | None = shop.pages.get(key, version)
+            if answer is not None:
+                return _send(answer, environ, start_response, started)
+        status, headers, chunks = _ask(self._flask, environ)
+        if _header(headers, "Content-Length") is None or environ["REQUEST_METHOD"] == "HEAD":
+            access_log.write(environ, status, None, started)
+            start_response(status, headers)
+            return chunks
+        answer = _finished(status, headers, chunks, environ)
+        if key is not None and version is not None and environ.get(_KEEP) and answer.etag:
+            shop.pages.put(key, answer, len(answer.body) + sum(map(len, filter(None, key))), version)
+        return _send(answer, environ, start_response, started)
+
+
+def _ask(app: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> tuple[str, Headers, Iterable[bytes]]:
+    said: list[Any] = []
+
+    def start_response(status: str, headers: Headers, _exc_info: object = None) -> Callable[[bytes], object]:
+        said[:] = status, headers
+        return said.append
+
+    chunks = app(environ, start_response)
+    return said[0], said[1], chunks
+
+
+def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: WSGIEnvironment) -> Answer:
+    """The answer whole, compressed if it pays, with an ETag if it may be asked for again."""
+    try:
+        body = b"".join(chunks)
+    finally:
+        if close := getattr(chunks, "close", None):
+            close()
+    coding = ""
+    if (
+        len(body) >= _LEAST_COMPRESSED
+        and _header(headers, "Content-Encoding") is None
+        and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
+    ):
+        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        _vary(headers, "Accept-Encoding")
+    etag = ""
+    if status.startswith("200") and environ.get(_KEEP) and _header(headers, "Set-Cookie") is None:
+        etag = f'"{blake2b(body, digest_size=9).hexdigest()}{coding and "-" + coding}"'
+        headers.append(("ETag", etag))
+    if coding:
+        # What is kept is worth a second look; what is made for one visitor, once, is not.
+        body = _compressed(body, coding, thorough=bool(etag) and "HTTP_COOKIE" not in environ)
+        headers[:] = [header for header in headers if header[0] != "Content-Length"]
+        headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
+    return Answer(status, headers, body, etag, access_log.path_of(environ))
+
+
+def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, started: float) -> Iterable[bytes]:
+    wanted = environ.get("HTTP_IF_NONE_MATCH")
+    if wanted and answer.etag and _names(wanted, answer.etag):
+        access_log.write(environ, "304", 0, started, answer.logged_path)
+        start_response("304 NOT MODIFIED", [header for header in answer.headers if header[0] not in _OF_THE_BODY])
+        return ()
+    access_log.write(environ, answer.status, len(answer.body), started, answer.logged_path)
+    start_response(answer.status, answer.headers)
+    return (answer.body,)
+
+
+_OF_THE_BODY = frozenset({"Content-Length", "Content-Type", "Content-Encoding"})
+
+
+def _names(wanted: str, etag: str) -> bool:
+    """Whether an If-None-Match header names that ETag. Source: RFC 9110, 13.1.2 (weak comparison)."""
+    return (
+        wanted == etag
+        or wanted.strip() == "*"
+        or etag in [each.strip().removeprefix("W/") for each in wanted.split(",")]
+    )
+
+
+@lru_cache(maxsize=200)
+def _coding(accepted: str) -> str:
+    """The best of our codings that an Accept-Encoding header takes; empty for none. Source: RFC 9110, 12.5.3."""
+    qualities: dict[str, float] = {}
+    for part in accepted[:300].lower().split(","):
+        name, _, quality = part.partition(";")
+        try:
+            qualities[name.strip()] = float(quality.replace(" ", "").removeprefix("q=") or 1)
+        except ValueError:
+            continue
+    taken = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ("br", "zstd", "gzip")}
+    best = max(taken, key=lambda name: taken[name])
+    return best if taken[best] > 0 else ""
+
+
+def _compressed(body: bytes, coding: str, thorough: bool) -> bytes:
+    if coding == "br":
+        packed: bytes = brotli.compress(body, quality=6 if thorough else 2)
+        return packed
+    if coding == "zstd":
+        return zstandard.ZstdCompressor(level=9 if thorough else 2).compress(body)
+    packer = zlib.compressobj(6 if thorough else 1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    return next((value for each, value in headers if each == name), None)
+
+
+def _vary(headers: Headers, name: str) -> None:
+    for place, (each, value) in enumerate(headers):
+        if each == "Vary":
+            headers[place] = each, f"{value}, {name}"
+            return
+    headers.append(("Vary", name))

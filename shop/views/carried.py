@@ -1,0 +1,86 @@
+"""The fragments that show what a visitor carries, the cart and the saved list, and which of them a change touches."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import url_for
+
+from shop import cookies, hypermedia, security
+from shop.hypermedia import Partial
+from shop.views.shared import current_contents, shop
+
+# A denser QR code than this many characters make is one that phones give up on.
+LONGEST_SCANNABLE = 900
+
+
+def everything() -> tuple[Partial, ...]:
+    """What brings a page up to date that may have been left for a while."""
+    return (*whole_cart(), *saved_list())
+
+
+def whole_cart(added: str = "") -> tuple[Partial, ...]:
+    """What to send when any part of the cart may have changed. `added` is the item whose line is shown as new."""
+    return (badge(), Partial("cart", "fragments/cart.html", context={**share(), "added": added}))
+
+
+def line(item: str) -> tuple[Partial, ...]:
+    """What a new quantity changes. The line's forms stay: swapping them would lose clicks that are under way."""
+    context = {"line": current_contents().line(item)}
+    parts = ("quantity", "total", "problem")
+    changed = (Partial(_line_id(item, part), f"fragments/cart-line-{part}.html", context=context) for part in parts)
+    return (badge(), *summary(), *changed)
+
+
+def without_line(item: str) -> tuple[Partial, ...]:
+    """What changes when the line leaves the cart."""
+    if not cookies.current_cart():
+        return whole_cart()
+    return (badge(), Partial(_line_id(item), None, "delete"), *summary())
+
+
+def badge() -> Partial:
+    return Partial("cart-count", "fragments/cart-count.html")
+
+
+def summary() -> tuple[Partial, ...]:
+    """What the lines come to. The forms around it stay."""
+    return (
+        Partial("cart-subtotal", "fragments/cart-subtotal.html"),
+        Partial("cart-share", "fragments/cart-share.html", context=share()),
+    )
+
+
+def share() -> dict[str, Any]:
+    """The cart as a link, and the address of its QR code where a phone could still read one."""
+    cart = cookies.current_cart()
+    if not cart:
+        return {}
+    items = cookies.encode_cart(cart)
+    link = shared_link(items)
+    scannable = len(link) <= LONGEST_SCANNABLE
+    return {"share_link": link, "share_code": _offering("cart.shared_code", items) if scannable else None}
+
+
+def shared_link(items: str) -> str:
+    """The whole address that offers these items, a cart as JSON, to anybody."""
+    return security.own_origin(shop().settings) + _offering("cart.shared", items)
+
+
+def saved_list(gone: str = "") -> tuple[Partial, ...]:
+    """What a change of the saved list touches; on its own page the list too, or only the item that is `gone`."""
+    count = Partial("saved-count", "fragments/saved-count.html")
+    if hypermedia.page_on_screen() != url_for("saved_items.index"):
+        return (count,)
+    if gone and cookies.saved_items():
+        return (count, Partial(f"saved-item-{hypermedia.dom_id(gone)}", None, "delete"))
+    return (count, Partial("saved-list", "fragments/saved-list.html"))
+
+
+def _offering(endpoint: str, items: str) -> str:
+    return f"{url_for(endpoint)}?{urlencode({'items': items})}"
+
+
+def _line_id(item: str, part: str = "") -> str:
+    return "-".join(filter(None, ("cart-line", hypermedia.dom_id(item), part)))

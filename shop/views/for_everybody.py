@@ -1,0 +1,115 @@
+"""Pages that are the same for everybody but for the visitor's own parts: made once for a version of the catalogue.
+
+While such a page is made, its templates write a mark where a visitor's part goes (`visitors_part`). What lies
+between the marks is kept, and each visitor's parts are put in. `kept_fragment` is the same idea for a fragment
+that shows nothing but the values it is given.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Response, current_app, g, make_response, render_template, request
+from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
+
+from shop import cookies, delivery, hypermedia, language, security
+from shop.views.shared import shop
+
+# Nobody can write one into a catalogue: it is another in each process.
+_SECRET = secrets.token_hex(8)
+_MARK = re.compile(f"<!--{_SECRET}:([a-z/-]+)-->")
+
+# A page as text, with its status when it isn't 200.
+Made = str | tuple[str, int]
+View = Callable[..., "Made | BaseResponse"]
+
+
+def for_everybody(view: View) -> View:
+    """For a view that gives a page as text, and reads nothing of the visitor but the language and the address.
+
+    One that is no 200 is made each time.
+    """
+
+    @wraps(view)
+    def answer(**values: Any) -> Made | BaseResponse:
+        if hypermedia.wants_fragments():
+            return view(**values)
+        version = delivery.version()
+        key = (request.full_path, language.spoken(), security.own_origin(shop().settings))
+        pieces: list[str] | None = shop().pages.get(key, version) if version is not None else None
+        if pieces is None:
+            g.marking = True
+            try:
+                page = view(**values)
+            finally:
+                g.marking = False
+            if isinstance(page, BaseResponse):
+                return page
+            text, status = page if isinstance(page, tuple) else (page, 200)
+            pieces = _MARK.split(text)
+            if status != 200:
+                return _put_together(pieces, status)
+            if version is not None:
+                shop().pages.put(key, pieces, sum(map(len, pieces)), version)
+        return _put_together(pieces)
+
+    return answer
+
+
+def visitors_part(name: str) -> Markup:
+    """The fragment of that name, about the visitor: where a page is made for everybody, a mark for it."""
+    return Markup(f"<!--{_SECRET}:{name}-->" if g.get("marking") else render_template(f"fragments/{name}.html"))  # noqa: S704
+
+
+def is_marking() -> bool:
+    """True while a page for everybody is made."""
+    return bool(g.get("marking"))
+
+
+def kept_fragment(name: str, **values: Any) -> Markup:
+    """A fragment that shows nothing but `values`, which must be hashable: made once for each of them."""
+    key = (name, language.spoken(), *values.values())
+    memory = shop().pages
+    kept: Markup | None = memory.get(key)
+    if kept is None:
+        # Without the context that other templates share: such a fragment can't depend on it unnoticed.
+        template = current_app.jinja_env.get_template(f"fragments/{name}.html")
+        kept = Markup(template.render(values))  # noqa: S704
+        memory.put(key, kept, len(kept))
+    return kept
+
+
+def _put_together(pieces: list[str], status: int = 200) -> Response:
+    """The page with this visitor's parts: names of fragments stand at the odd places."""
+    visitor = cookies.has_any()
+    make = _part_of_visitor if visitor else _part_of_nobody
+    html = "".join([make(piece) if place % 2 else piece for place, piece in enumerate(pieces)])
+    answer = make_response(html, status)
+    answer.headers["Cache-Control"] = "private, no-cache" if visitor else "public, no-cache"
+    keep_for_this_visitor()
+    return answer
+
+
+def keep_for_this_visitor() -> None:
+    """Let the page be given again to who sends the same cookies, unless a list on the server may change unseen."""
+    if not (cookies.shopper() and cookies.current_user_list().moved):
+        delivery.keep()
+
+
+def _part_of_visitor(name: str) -> str:
+    return render_template(f"fragments/{name}.html")
+
+
+def _part_of_nobody(name: str) -> str:
+    """What a fragment about the visitor says when there is no cookie to tell of one."""
+    key = ("nobody", name, language.spoken())
+    kept: str | None = shop().pages.get(key)
+    if kept is None:
+        kept = render_template(f"fragments/{name}.html")
+        shop().pages.put(key, kept, len(kept))
+    return kept

@@ -1,0 +1,74 @@
+"""What only a browser shows of the look: the dark theme, waiting, motion, and paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.axe import violations
+from tests.browser.conftest import Gate, eventually, fill_cart
+
+BAR = "getComputedStyle(document.body, '::before')"
+
+# What would change its looks bit by bit. Good news that goes by itself is not motion: it has no steps in between.
+MOVING = """
+    [...document.querySelectorAll("*")].filter((element) => {
+        const { transitionDuration, animationDuration } = getComputedStyle(element);
+        return [transitionDuration, animationDuration].join().split(",").some((time) => parseFloat(time) > 0);
+    }).map((element) => element.className)
+"""
+
+
+def brightness(page: Page, selector: str, what: str = "backgroundColor") -> float:
+    """From 0 (black) to 255."""
+    colour = page.eval_on_selector(selector, f"element => getComputedStyle(element).{what}")
+    parts = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    return sum(parts) / 3
+
+
+def test_who_prefers_the_dark_gets_it_everywhere(visit: Callable[..., BrowserContext]):
+    visitor = visit(color_scheme="dark")
+    fill_cart(visitor, clay_teapot=2)
+    page = visitor.new_page()
+    for path in ("/products/shirt", "/cart", "/cookies"):
+        page.goto(path)
+
+        assert brightness(page, "html") < 60
+        assert brightness(page, "h1", "color") > 180
+        assert violations(page) == []
+
+
+def test_a_wait_shows_only_once_it_is_one(page: Page):
+    page.goto("/products")
+    gate = Gate(page, "**/products?*")
+    page.get_by_label("Sort").select_option("price-low")
+    gate.wait()
+
+    assert page.evaluate(f"{BAR}.transitionDelay") == "0.3s"
+    eventually(lambda: page.evaluate(f"{BAR}.opacity"), "1")
+    gate.open()
+    eventually(lambda: page.evaluate(f"{BAR}.opacity"), "0")
+
+
+def test_without_motion_nothing_moves(visit: Callable[..., BrowserContext]):
+    page = visit(reduced_motion="reduce").new_page()
+    page.goto("/products/mug")
+    page.get_by_role("button", name="Add to cart", exact=True).click()
+    expect(page.locator(".message")).to_be_visible()
+
+    assert page.evaluate(MOVING) == []
+
+
+def test_a_cart_on_paper_says_what_is_in_it_and_has_nothing_to_press(visit: Callable[..., BrowserContext]):
+    visitor = visit(color_scheme="dark")
+    fill_cart(visitor, clay_teapot=2)
+    page = visitor.new_page()
+    page.goto("/cart")
+    page.emulate_media(media="print")
+
+    assert brightness(page, "html") == 255
+    expect(page.get_by_text("Clay Teapot", exact=True)).to_be_visible()
+    expect(page.get_by_role("spinbutton").or_(page.locator(".stepper-input"))).to_be_visible()
+    for pressed in page.locator("button, nav, .search-form, .footer, summary").all():
+        expect(pressed).to_be_hidden()

@@ -1,0 +1,224 @@
+"""Between the pages and the wire: kept answers, conditional requests, compression, and whose page it is."""
+
+from __future__ import annotations
+
+import gzip
+
+import brotli
+import pytest
+import sqlalchemy as sa
+import zstandard
+
+from shop.catalogue import version
+from shop.database import variants
+from tests.conftest import OWN, set_cart, soup, text
+
+CATALOGUE = ["/", "/products", "/collections/kitchen", "/products/mug", "/search?q=tea"]
+
+DECODERS = {
+    "br": brotli.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+    "gzip": gzip.decompress,
+}
+
+
+def queries_of(database, action) -> list[str]:
+    """The statements that the app sends while `action` runs."""
+    sent: list[str] = []
+
+    def listen(_connection, _cursor, statement, *_rest):
+        sent.append(statement)
+
+    sa.event.listen(database.engine, "before_cursor_execute", listen)
+    try:
+        action()
+    finally:
+        sa.event.remove(database.engine, "before_cursor_execute", listen)
+    return sent
+
+
+@pytest.fixture
+def shop_database(app):
+    return app.extensions["shop"].database
+
+
+@pytest.mark.parametrize("path", CATALOGUE)
+def test_a_page_is_read_from_the_database_once(client, shop_database, path):
+    first = client.get(path)
+
+    assert queries_of(shop_database, lambda: client.get(path)) == []
+    assert client.get(path).data == first.data
+
+
+@pytest.mark.parametrize("path", CATALOGUE)
+def test_a_visitor_with_a_cart_costs_no_query_either(client, shop_database, path):
+    client.get(path)
+    set_cart(client, '{"mug":2}')
+    client.get("/")  # where the cart is met for the first time
+
+    assert queries_of(shop_database, lambda: client.get(path)) == []
+    assert text(client.get(path), ".cart-count-number") == "2"
+
+
+def test_a_page_that_is_kept_has_nothing_of_another_visitor(app):
+    ann, bob, nobody = app.test_client(), app.test_client(), app.test_client()
+    for client, name in ((ann, "Ann Archer"), (bob, "Bob Baker")):
+        client.post("/users", data={"name": name, "email": f"{name[:3]}@example.com"}, headers=OWN)
+        person = soup(client.get("/users")).select_one("[name=user]")["value"]
+        client.post("/shopper", data={"user": person}, headers=OWN)
+    ann.post("/cart-items", data={"item": "mug", "quantity": "3"}, headers=OWN)
+
+    for _again in range(2):
+        pages = [client.get("/products").get_data(as_text=True) for client in (ann, bob, nobody)]
+        assert ["Ann Archer" in page for page in pages] == [True, False, False]
+        assert ["Bob Baker" in page for page in pages] == [False, True, False]
+        assert [text(client.get("/products"), ".cart-count-number") for client in (ann, bob, nobody)] == [
+            "3",
+            "0",
+            "0",
+        ]
+
+
+def test_a_shared_cache_may_keep_nobodys_page_and_never_a_visitors(client):
+    assert client.get("/products").headers["Cache-Control"] == "public, no-cache"
+    assert {"Cookie", "Accept-Language", "Accept-Encoding"} <= set(client.get("/products").vary)
+
+    set_cart(client, '{"mug":2}')
+    assert client.get("/products").headers["Cache-Control"] == "private, no-cache"
+    assert client.get("/cart").headers["Cache-Control"] == "private, no-cache"
+
+
+def test_a_cookie_of_other_software_makes_no_visitor(cookieless):
+    answer = cookieless.get("/products", headers={"Cookie": "_tracking=1; carts=2"})
+
+    assert answer.headers["Cache-Control"] == "public, no-cache"
+
+
+def test_a_message_that_is_shown_once_is_shown_once(client):
+    client.get("/")
+    client.post("/cart-items", data={"item": "mug"}, headers=OWN)
+
+    told = client.get("/")
+    assert "Mug is in your cart." in text(told, "#messages")
+    assert told.headers["Cache-Control"] == "no-store"
+    assert text(client.get("/"), "#messages") == ""
+
+
+class TestConditionalRequests:
+    @pytest.mark.parametrize("path", [*CATALOGUE, "/cart", "/static/css/shop.css"])
+    def test_an_unchanged_page_is_a_304(self, client, path):
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+
+        assert (again.status_code, again.data) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+        assert again.headers["Cache-Control"] == first.headers["Cache-Control"]
+        assert again.headers["Content-Security-Policy"]
+
+    def test_each_coding_and_each_cart_has_a_strong_tag_of_its_own(self, client):
+        tags = {client.get("/", headers={"Accept-Encoding": coding}).headers["ETag"] for coding in ("br", "gzip", "")}
+        set_cart(client, '{"mug":2}')
+        tags.add(client.get("/").headers["ETag"])
+
+        assert len(tags) == 4
+        assert all(tag.startswith('"') for tag in tags)
+
+    @pytest.mark.parametrize("header", ['"other"', "W/", "", '"a", "b"', "*" * 999, '"' * 999])
+    def test_another_tag_gets_the_page(self, client, header):
+        assert client.get("/", headers={"If-None-Match": header}).status_code == 200
+
+    def test_one_of_several_tags_is_enough(self, client):
+        tag = client.get("/").headers["ETag"]
+
+        assert client.get("/", headers={"If-None-Match": f'"x", W/{tag}'}).status_code == 304
+
+
+class TestCompression:
+    @pytest.mark.parametrize("coding", list(DECODERS))
+    def test_a_page_comes_as_the_browser_takes_it(self, client, coding):
+        plain = client.get("/products")
+        packed = client.get("/products", headers={"Accept-Encoding": coding})
+
+        assert packed.headers["Content-Encoding"] == coding
+        assert len(packed.data) == int(packed.headers["Content-Length"]) < len(plain.data) / 3
+        assert DECODERS[coding](packed.data) == plain.data
+
+    def test_one_visitors_page_is_packed_too(self, client):
+        set_cart(client, '{"mug":2}')
+        packed = client.get("/products", headers={"Accept-Encoding": "gzip, deflate, br, zstd"})
+
+        assert packed.headers["Content-Encoding"] == "br"
+        assert brotli.decompress(packed.data) == client.get("/products").data
+
+    @pytest.mark.parametrize(
+        "accepted, coding",
+        [
+            ("gzip;q=1, br;q=0", "gzip"),
+            ("br;q=0.1, zstd;q=0.9", "zstd"),
+            ("*", "br"),
+            ("identity", None),
+            ("gzip;q=nonsense", None),
+            (",;=,", None),
+            ("x" * 5000, None),
+        ],
+    )
+    def test_the_browsers_wish_counts(self, client, accepted, coding):
+        answer = client.get("/products", headers={"Accept-Encoding": accepted})
+
+        assert answer.headers.get("Content-Encoding") == coding
+        assert "Accept-Encoding" in answer.vary
+
+    def test_pictures_stay_as_they_are(self, client):
+        answer = client.get("/static/img/demo/teapot.webp", headers={"Accept-Encoding": "br"})
+
+        assert "Content-Encoding" not in answer.headers
+        assert answer.content_type == "image/webp"
+
+
+class TestAssets:
+    def test_an_address_with_its_fingerprint_is_good_for_ever(self, client):
+        page = soup(client.get("/"))
+        addresses = [link["href"] for link in page.select("link[rel=stylesheet]")]
+        addresses += [script["src"] for script in page.select("script[src]")]
+
+        assert addresses
+        for address in addresses:
+            answer = client.get(address)
+            assert answer.status_code == 200
+            assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert "Set-Cookie" not in answer.headers
+
+    @pytest.mark.parametrize("address", ["/static/css/shop.css", "/static/css/shop.css?v=old"])
+    def test_another_address_must_be_asked_again(self, client, address):
+        assert client.get(address).headers["Cache-Control"] == "public, no-cache"
+
+    @pytest.mark.parametrize(
+        "path", ["no.css", "../shop/settings.py", "css/../../pyproject.toml", "css", "%2e%2e/README.md"]
+    )
+    def test_there_is_nothing_beside_static(self, client, path):
+        assert client.get(f"/static/{path}").status_code == 404
+
+    def test_the_stylesheet_holds_every_file_in_its_order(self, client):
+        sheet = client.get("/static/css/shop.css").get_data(as_text=True)
+
+        assert "@import" not in sheet
+        assert sheet.startswith("@layer")
+        assert ".cart-count" in sheet
+
+
+class TestFreshness:
+    def test_a_new_price_is_on_the_next_page(self, client, database):
+        for path in ("/products", "/products/mug", "/search?q=mug"):
+            assert "$12.00" in client.get(path).get_data(as_text=True)
+
+        with database.writing() as connection:
+            connection.execute(sa.update(variants).where(variants.c.item == "mug").values(price=1300))
+            version.bump(connection)
+
+        assert "$13.00" in client.get("/products/mug").get_data(as_text=True)
+
+    def test_without_its_database_nothing_old_is_shown(self, client, shop_database, monkeypatch):
+        assert client.get("/products").status_code == 200
+        monkeypatch.setattr(shop_database, "catalogue_version", lambda: None)
+
+        assert queries_of(shop_database, lambda: client.get("/products"))
