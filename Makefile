@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TEXTS := --input-file .cache/messages.pot --output-dir shop/locale --width 110
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format clean
+.PHONY: help setup run test check format languages language screenshots clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/installed ## Install what the shop needs to run
 
@@ -20,21 +21,44 @@ test: .venv/installed-dev ## Run all tests; ARGS="-k cart" picks some
 	@$(BIN)/python -m tests.postgres
 	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal $(ARGS)
 
-check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations and the HTML that is served
+check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations, translations and the HTML that is served
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/python -m tests.check_migrations
+	$(BIN)/python -m tests.check_languages
+	$(BIN)/python -m tests.check_sizes
 	$(BIN)/python -m tests.check_html
 
 format: .venv/installed-dev ## Format the Python code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+languages: .cache/messages.pot ## Bring the texts of the code into every messages.po
+	$(BIN)/pybabel --quiet update $(TEXTS) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+
+language: .cache/messages.pot ## Start another translation: make language LANGUAGE=de
+	@echo '$(LANGUAGE)' | grep --extended-regexp --quiet '^[a-z]{2,3}$$' || \
+		{ echo 'Name a language by its code: make language LANGUAGE=de' >&2; exit 1; }
+	@test ! -e shop/locale/$(LANGUAGE) || { echo 'There is shop/locale/$(LANGUAGE) already' >&2; exit 1; }
+	$(BIN)/pybabel --quiet init $(TEXTS) --locale $(LANGUAGE)
+
+screenshots: .venv/installed-dev ## Picture the demo shop's main states into docs/screenshots/
+	@$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.screenshots
+
 clean: ## Remove what make made; instance/, the shop's data, stays
 	rm -rf .venv .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The texts of the code, to compare with: it is made anew each time.
+.PHONY: .cache/messages.pot
+.cache/messages.pot: .venv/installed-dev
+	@mkdir -p $(@D)
+	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output \
+		--header-comment '# Translations template for PROJECT: see "Languages" in README.md.' \
+		--project Crumb --output-file $@ shop templates
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

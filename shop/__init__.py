@@ -39,9 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
     terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
-    app.extensions["shop"] = Shop(
-        settings, Database(settings.database_url), terms, Memory(settings.page_memory)
-    )
+    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms, Memory(settings.page_memory))
     access_log.init_app(app)
     cookies.init_app(app, settings)
     views.init_app(app)  # which learns what to speak, before security may have to refuse

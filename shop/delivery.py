@@ -1,9 +1,10 @@
 """Between Flask and the wire: answers kept ready, conditional requests, compression, the access log.
 
-A GET whose answer depends on nothing but the request's own headers and the catalogue is marked by its view
-(`keep`). The same request gets the same bytes until the catalogue's version changes, which is asked anew each time:
-a price that an import or a sale has changed is never shown after its commit. Answers that set a cookie, that are no
-200 or that are streamed are never kept.
+An answer that depends on nothing but the request itself and the catalogue is marked by its view (`keep`). The same
+request gets the same bytes until the catalogue's version changes, which is asked anew each time: a price that an
+import or a sale has changed is never shown after its commit. Answers that are no 200 or that are streamed are never
+kept, nor is one to a GET that sets a cookie. One to a form of htmx may: adding to a cart changes nothing here, only
+the cookie that came with the request and goes back with the answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import brotli  # type: ignore[import-untyped]
@@ -44,23 +46,30 @@ _READ = (
     "HTTP_ACCEPT_ENCODING",
 )
 
+_READ_WITH_A_FORM = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_HX_CURRENT_URL", "CONTENT_TYPE")
+_LONGEST_KEPT_FORM = 500  # bytes
+
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
 _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer, ready to be sent. `logged_path` is what the access log says of where it was."""
+    """A whole answer, ready to be sent. `logged_path` is what the access log says of where it was.
+
+    `coding` is how the body was packed in haste: worth another look if it is asked for again.
+    """
 
     status: str
     headers: Headers
     body: bytes
     etag: str
     logged_path: str
+    coding: str = ""
 
 
 def keep() -> None:
-    """Let the answer to the present request be given again to the same request."""
+    """Let the answer to the present request be given again to the same request. It must have changed nothing here."""
     request.environ[_KEEP] = True
 
 
@@ -82,11 +91,13 @@ class Delivery:
         shop: Shop = self._app.extensions["shop"]
         # Before anything is read: what is made from here on is at least as new as this says.
         environ[VERSION] = version = shop.database.catalogue_version()
-        key = None
-        if environ["REQUEST_METHOD"] == "GET" and "HTTP_HX_REQUEST" not in environ and version is not None:
-            key = tuple([environ.get(name) for name in _READ])
+        key = _key(environ) if version is not None else None
+        if key is not None and version is not None:
             answer: Answer | None = shop.pages.get(key, version)
             if answer is not None:
+                if answer.coding:
+                    answer = _repacked(answer, environ)
+                    shop.pages.put(key, answer, _size(key, answer), version)
                 return _send(answer, environ, start_response, started)
         status, headers, chunks = _ask(self._flask, environ)
         if _header(headers, "Content-Length") is None or environ["REQUEST_METHOD"] == "HEAD":
@@ -94,9 +105,34 @@ class Delivery:
             start_response(status, headers)
             return chunks
         answer = _finished(status, headers, chunks, environ)
-        if key is not None and version is not None and environ.get(_KEEP) and answer.etag:
-            shop.pages.put(key, answer, len(answer.body) + sum(map(len, filter(None, key))), version)
+        if key is not None and version is not None and environ.get(_KEEP) and _may_be_kept(answer, environ):
+            shop.pages.put(key, answer, _size(key, answer), version)
         return _send(answer, environ, start_response, started)
+
+
+def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
+    """All that an answer may depend on besides the catalogue; None where none is kept."""
+    read = [environ.get(name) for name in _READ]
+    if environ["REQUEST_METHOD"] == "GET":
+        by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
+        return None if by_htmx else tuple(read)
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("HTTP_HX_REQUEST_TYPE") != "partial":
+        return None
+    length = environ.get("CONTENT_LENGTH", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 4 and int(length) <= _LONGEST_KEPT_FORM):
+        return None
+    form = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(form)
+    return (form, *read, *[environ.get(name) for name in _READ_WITH_A_FORM])
+
+
+def _size(key: tuple[Any, ...], answer: Answer) -> int:
+    return len(answer.body) + sum(map(len, filter(None, key)))
+
+
+def _may_be_kept(answer: Answer, environ: WSGIEnvironment) -> bool:
+    is_form = environ["REQUEST_METHOD"] == "POST"
+    return answer.status.startswith("200") and (is_form or _header(answer.headers, "Set-Cookie") is None)
 
 
 def _ask(app: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> tuple[str, Headers, Iterable[bytes]]:
@@ -123,18 +159,34 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Content-Encoding") is None
         and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
     ):
-        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _QUICK)
         _vary(headers, "Accept-Encoding")
     etag = ""
-    if status.startswith("200") and environ.get(_KEEP) and _header(headers, "Set-Cookie") is None:
+    if (
+        status.startswith("200")
+        and environ.get(_KEEP)
+        and environ["REQUEST_METHOD"] == "GET"
+        and _header(headers, "Set-Cookie") is None
+    ):
         etag = f'"{blake2b(body, digest_size=9).hexdigest()}{coding and "-" + coding}"'
         headers.append(("ETag", etag))
     if coding:
-        # What is kept is worth a second look; what is made for one visitor, once, is not.
-        body = _compressed(body, coding, thorough=bool(etag) and "HTTP_COOKIE" not in environ)
+        body = _compressed(body, coding, thorough=False)
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
-    return Answer(status, headers, body, etag, access_log.path_of(environ))
+    worth_it = "HTTP_COOKIE" not in environ
+    return Answer(status, headers, body, etag, access_log.path_of(environ), coding if worth_it else "")
+
+
+def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
+    """The answer in as few bytes as it takes, since more visitors than one ask for it."""
+    body = _UNPACK[answer.coding](answer.body)
+    coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _SMALL)
+    packed = _compressed(body, coding, thorough=True)
+    etag = answer.etag.replace(f'-{answer.coding}"', f'-{coding}"')
+    new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
+    headers = [(name, new.get(name, value)) for name, value in answer.headers]
+    return Answer(answer.status, headers, packed, etag, answer.logged_path)
 
 
 def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, started: float) -> Iterable[bytes]:
@@ -152,17 +204,34 @@ _OF_THE_BODY = frozenset({"Content-Length", "Content-Type", "Content-Encoding"})
 
 
 def _names(wanted: str, etag: str) -> bool:
-    """Whether an If-None-Match header names that ETag. Source: RFC 9110, 13.1.2 (weak comparison)."""
-    return (
-        wanted == etag
-        or wanted.strip() == "*"
-        or etag in [each.strip().removeprefix("W/") for each in wanted.split(",")]
-    )
+    """Whether an If-None-Match header names that ETag, or one of the same content in another coding.
+
+    Source: RFC 9110, 13.1.2 (weak comparison).
+    """
+    return wanted == etag or wanted.strip() == "*" or _content(etag) in map(_content, wanted.split(","))
 
 
-@lru_cache(maxsize=200)
-def _coding(accepted: str) -> str:
-    """The best of our codings that an Accept-Encoding header takes; empty for none. Source: RFC 9110, 12.5.3."""
+def _content(etag: str) -> str:
+    return etag.strip().removeprefix("W/").strip('"').partition("-")[0]
+
+
+# Our codings: for an answer that is made once, and for one that is kept.
+_QUICK = ("zstd", "br", "gzip")
+_SMALL = ("br", "zstd", "gzip")
+
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "br": brotli.decompress,
+    "zstd": lambda packed: zstandard.ZstdDecompressor().decompress(packed),
+    "gzip": lambda packed: zlib.decompress(packed, 16 + zlib.MAX_WBITS),
+}
+
+
+@lru_cache(maxsize=500)
+def _coding(accepted: str, ours: tuple[str, ...]) -> str:
+    """The coding that an Accept-Encoding header takes rather than others, of several the first of `ours`.
+
+    Empty for none. Source: RFC 9110, 12.5.3.
+    """
     qualities: dict[str, float] = {}
     for part in accepted[:300].lower().split(","):
         name, _, quality = part.partition(";")
@@ -170,7 +239,7 @@ def _coding(accepted: str) -> str:
             qualities[name.strip()] = float(quality.replace(" ", "").removeprefix("q=") or 1)
         except ValueError:
             continue
-    taken = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ("br", "zstd", "gzip")}
+    taken = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ours}
     best = max(taken, key=lambda name: taken[name])
     return best if taken[best] > 0 else ""
 
@@ -180,7 +249,7 @@ def _compressed(body: bytes, coding: str, thorough: bool) -> bytes:
         packed: bytes = brotli.compress(body, quality=6 if thorough else 2)
         return packed
     if coding == "zstd":
-        return zstandard.ZstdCompressor(level=9 if thorough else 2).compress(body)
+        return zstandard.ZstdCompressor(level=9 if thorough else 3).compress(body)
     packer = zlib.compressobj(6 if thorough else 1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
 

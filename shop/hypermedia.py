@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,9 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies
+from shop.fragments import fragment
+
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,14 @@ class Message:
 class Partial:
     """A fragment and where it goes: `target` is an element's id, `swap` one of htmx's ways to put it there.
 
-    Without a template it is `context["text"]`, or nothing.
+    Without a template it is `html`, or nothing. A template also gets the context that all of them share.
     """
 
     target: str
-    template: str | None
+    template: str | None = None
     swap: str = "outerHTML"
     context: dict[str, Any] = field(default_factory=dict)
+    html: Markup | str = ""
 
 
 def wants_fragments() -> bool:
@@ -77,8 +82,11 @@ def page_on_screen() -> str:
 
 def query_on_screen() -> dict[str, str]:
     """The query string of the page that htmx is on: the first value of each name."""
+    address = request.headers.get("HX-Current-URL", "")
+    if "?" not in address:
+        return {}
     try:
-        query = urlsplit(request.headers.get("HX-Current-URL", "")).query
+        query = urlsplit(address).query
     except ValueError:
         return {}
     return {name: values[0] for name, values in parse_qs(query).items()}
@@ -91,14 +99,15 @@ def fragments(*partials: Partial, message: Message | None = None, status: int = 
 
 def fragments_text(*partials: Partial, message: Message | None = None) -> str:
     shared: dict[str, Any] = {}
-    current_app.update_template_context(shared)  # once: it is the same for all of them
+    if any(partial.template for partial in partials):
+        current_app.update_template_context(shared)  # once: it is the same for all of them
     parts = [(partial, _rendered(partial, shared)) for partial in partials]
-    return current_app.jinja_env.get_template("fragments/reply.html").render(shared, parts=parts, message=message)
+    return fragment("reply", parts=parts, message=message)
 
 
-def _rendered(partial: Partial, shared: dict[str, Any]) -> str:
+def _rendered(partial: Partial, shared: dict[str, Any]) -> Markup | str:
     if partial.template is None:
-        return str(partial.context.get("text", ""))
+        return partial.html
     return Markup(current_app.jinja_env.get_template(partial.template).render(shared, **partial.context))  # noqa: S704
 
 
@@ -120,14 +129,15 @@ def moved(body: str, address: str) -> Response:
     return make_response(body, 200, {"HX-Replace-Url": address})
 
 
+@lru_cache(maxsize=10_000)
 def dom_id(text: str) -> str:
     """`text` as the tail of an element's id that needs no escaping in a selector; different for different texts."""
-    return re.sub(r"[^A-Za-z0-9-]", lambda match: f"_{ord(match[0]):x}_", text)
+    return _NOT_IN_ID.sub(lambda match: f"_{ord(match[0]):x}_", text)
 
 
 def vary(answer: Response) -> Response:
     """Tell caches that htmx and a plain visit get different answers, and that the visitor's cart is in the page."""
     if answer.mimetype == "text/html":
-        answer.vary.update(("HX-Request-Type", "Cookie", "Accept-Language"))
+        answer.headers["Vary"] = "HX-Request-Type, Cookie, Accept-Language"
         answer.headers.setdefault("Cache-Control", "private, no-cache")
     return answer

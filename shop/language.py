@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -97,6 +97,7 @@ def name_of(code: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+@lru_cache(maxsize=500)
 def preferred(accept_language: str, offered: Sequence[str]) -> str | None:
     """The one of `offered` that an Accept-Language header asks for most; None when it names none of them.
 

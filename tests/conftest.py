@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
+import hypothesis
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
@@ -23,6 +24,10 @@ from shop.catalogue.importing import import_file
 from shop.catalogue.products import Variant
 from shop.database import Database
 from shop.settings import Settings
+
+# Other tests run beside these: how long an example takes says nothing.
+hypothesis.settings.register_profile("shop", deadline=None)
+hypothesis.settings.load_profile("shop")
 
 SHELF = Path(__file__).parent / "shelf.csv"
 OWN = {"Sec-Fetch-Site": "same-origin"}

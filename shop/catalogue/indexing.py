@@ -199,8 +199,8 @@ class Indexer:
         for name in names:
             before = here.get(name)
             ids = BitMap.deserialize(before.ids) if before else BitMap()
-            ids |= BitMap(added.get(name, ()))
-            ids -= BitMap(removed.get(name, ()))
+            ids |= _bitmap(added.get(name, ()))
+            ids -= _bitmap(removed.get(name, ()))
             title = titles.get(name, before.title if before else None)
             row = _row(kind, name, title, ids)
             if not ids:
@@ -378,12 +378,16 @@ def _digits_of_places(ordered: array[int]) -> Iterator[BitMap]:
         found = array("I")
         for start in range(step, len(ordered), 2 * step):
             found.extend(ordered[start : start + step])
-        yield BitMap(found)
+        yield _bitmap(found)
 
 
 def _row(kind: str, name: str, title: str | None, ids: BitMap) -> dict[str, Any]:
-    ids.run_optimize()
     return {"kind": kind, "name": name, "title": title, "size": len(ids), "ids": ids.serialize()}
+
+
+def _bitmap(ids: Iterable[int]) -> BitMap:
+    """A set without run containers, which save some bytes, but make intersections up to ten times as slow."""
+    return BitMap(ids, optimize=False)
 
 
 def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from heapq import heappush, heappushpop
 from itertools import islice
 from math import ceil
@@ -26,6 +27,7 @@ MOST_VALUES = 50  # of a facet that are listed, besides the chosen ones
 MOST_OPTIONS = 8  # such as colour and size
 _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 _BYTES_OF_VALUE = 150
+_FEW = 16  # times as many are all products
 
 # How a listing may be sorted, in the order that shoppers are offered; a search by "relevance" as well.
 SORTS = {
@@ -145,7 +147,7 @@ def find_suggestions(
     query = found.spelling or " ".join(text.split())[: search.LONGEST_QUERY]
     return Suggestions(
         cards=_cards(sets, ids, language),
-        collections=tuple(islice(_named(find_collections(connection), search.words_of(query)), collections)),
+        collections=tuple(islice(_named(_collections_of(sets), search.words_of(query)), collections)),
         query=query,
     )
 
@@ -183,7 +185,10 @@ def find_featured(connection: Connection, most: int = 8, language: str = "") -> 
 
 def find_collections(connection: Connection) -> tuple[Collection, ...]:
     """All collections that have something to see, by name, each with its count and its first picture."""
-    sets = Sets(connection)
+    return _collections_of(Sets(connection))
+
+
+def _collections_of(sets: Sets) -> tuple[Collection, ...]:
     return sets.remembered("collections", lambda: _collections(sets))
 
 
@@ -193,7 +198,8 @@ def count_products(connection: Connection) -> int:
 
 
 def _cards(sets: Sets, ids: Sequence[int], language: str) -> tuple[Card, ...]:
-    return tuple(store.find_cards_by_id(sets.connection, ids, language).values())
+    read = partial(store.find_cards_by_id, sets.connection, language=language)
+    return tuple(sets.things(f"card {language}", ids, read))
 
 
 @dataclass(frozen=True)
@@ -296,8 +302,15 @@ def _counts(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[
     for key in [key for key in chosen if key not in titles]:
         slug = key.removeprefix("option.")
         titles[key] = sets.named("option", [slug])[slug].title
+    everything = sets.everything
     counts = (
-        _count(key, title, _all_values(sets, key), under(key), _values(sets, key, chosen.get(key, ())))
+        _count(
+            key,
+            title,
+            _all_values(sets, key),
+            _Sizes(under(key), everything),
+            _values(sets, key, chosen.get(key, ())),
+        )
         for key, title in titles.items()
     )
     return tuple(count for count in counts if count.values)
@@ -313,14 +326,31 @@ def _options(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[
     return titles
 
 
-def _count(key: str, title: str, values: Iterable[NamedSet], ids: BitMap, chosen: Mapping[str, NamedSet]) -> _Count:
-    """The most frequent of `values`, given the largest first, among `ids`; and all that are chosen."""
+class _Sizes:
+    """How many of some products are in a set, to be asked of thousands of sets."""
+
+    def __init__(self, ids: BitMap, everything: BitMap) -> None:
+        # Inside a bitmap, few ids are a list, which is walked along with that of each set. The many others have a bit
+        # each, and an id is looked up at once: so those are counted, where that is quicker.
+        self._few = _FEW * len(ids) < len(everything)
+        self._ids = everything - ids if self._few else ids
+        self._all = len(ids) == len(everything)
+
+    def of(self, some: BitMap) -> int:
+        if self._all:
+            return len(some)
+        common = self._ids.intersection_cardinality(some)
+        return len(some) - common if self._few else common
+
+
+def _count(key: str, title: str, values: Iterable[NamedSet], sizes: _Sizes, chosen: Mapping[str, NamedSet]) -> _Count:
+    """The most frequent of `values`, given the largest first, by `sizes`; and all that are chosen."""
     found: dict[str, tuple[NamedSet, int]] = {}
     most: list[int] = []  # the highest counts
     for value in values:
         if len(most) == MOST_VALUES and len(value.ids) < most[0]:
             break  # nor has any that follows
-        if count := ids.intersection_cardinality(value.ids):
+        if count := sizes.of(value.ids):
             found[value.name] = value, count
             if len(most) < MOST_VALUES:
                 heappush(most, count)
@@ -328,7 +358,7 @@ def _count(key: str, title: str, values: Iterable[NamedSet], ids: BitMap, chosen
                 heappushpop(most, count)
     frequent = ((name, each) for name, each in found.items() if each[1] >= most[0])
     listed = dict(sorted(frequent, key=_frequent_first)[:MOST_VALUES])
-    listed |= {name: (value, ids.intersection_cardinality(value.ids)) for name, value in chosen.items()}
+    listed |= {name: (value, sizes.of(value.ids)) for name, value in chosen.items()}
     ordered = sorted(listed.items(), key=_frequent_first)
     return _Count(key, title, tuple((name, value.title, count) for name, (value, count) in ordered))
 
@@ -401,8 +431,14 @@ def _collections(sets: Sets) -> tuple[Collection, ...]:
 def _named(collections: Iterable[Collection], words: Sequence[str]) -> Iterator[Collection]:
     """Those with all the words in their titles; the last may be the beginning of one."""
     *whole, last = words
-    stems = {stem(word) for word in whole}
+    stems, last_stem = {stem(word) for word in whole}, stem(last)
     for collection in collections:
-        its = words_in(collection.title)
-        if stems <= set(map(stem, its)) and any(word.startswith(last) or stem(word) == stem(last) for word in its):
+        its = _stems_of(collection.title)
+        if stems.issubset(its.values()) and any(word.startswith(last) or its[word] == last_stem for word in its):
             yield collection
+
+
+@lru_cache(maxsize=2_000)
+def _stems_of(title: str) -> dict[str, str]:
+    """The stems of a title's words, by word."""
+    return {word: stem(word) for word in words_in(title)}

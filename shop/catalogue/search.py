@@ -33,6 +33,13 @@ _SHORTEST_START = 2  # characters of a word that are looked up as its beginning
 _MOST_ENDINGS = 32  # words that a beginning may stand for: those that the catalogue had first
 _WORD = re.compile(r"[^\W_]+")
 
+_STARTING = (
+    sa.select(search_words.c.id, search_words.c.stem)
+    .where(search_words.c.word >= sa.bindparam("start"), search_words.c.word < sa.bindparam("after"))
+    .order_by(search_words.c.id)
+    .limit(_MOST_ENDINGS)
+)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -63,12 +70,13 @@ def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
     """The stems of words that begin so; not of all, where they are very many."""
     if len(start) < _SHORTEST_START:
         return ()
-    after = start[:-1] + chr(ord(start[-1]) + 1)
-    words = sa.select(search_words.c.id, search_words.c.stem).where(
-        search_words.c.word >= start, search_words.c.word < after
-    )
-    rows = sets.connection.execute(words.order_by(search_words.c.id).limit(_MOST_ENDINGS))
-    return tuple(dict.fromkeys(row.stem for row in rows))
+
+    def read() -> tuple[str, ...]:
+        after = start[:-1] + chr(ord(start[-1]) + 1)
+        rows = sets.connection.execute(_STARTING, {"start": start, "after": after})
+        return tuple(dict.fromkeys(row.stem for row in rows))
+
+    return sets.remembered_names(("starting", start), read)
 
 
 def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:
@@ -92,11 +100,13 @@ def _tiers(sets: Sets, stems: Sequence[str], last: Collection[str]) -> Iterator[
 
     Each contains the one before.
     """
-    yield _all(sets.several("titled", stems)[each] for each in stems)
+    *others, _ = stems
     for kind in ("titled", "labelled", "anywhere"):
-        *others, _ = (sets.several(kind, stems)[each] for each in stems)
-        any_of_last = BitMap.union(*sets.several(kind, last).values())
-        yield _all([*others, any_of_last])
+        found = sets.several(kind, {*stems, *last})
+        if kind == "titled":
+            yield _all(found[each] for each in stems)
+        any_of_last = BitMap.union(*(found[each] for each in last))
+        yield _all([*(found[each] for each in others), any_of_last])
 
 
 def _all(sets: Collection[BitMap] | Iterator[BitMap]) -> BitMap:

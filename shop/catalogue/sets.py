@@ -30,8 +30,15 @@ T = TypeVar("T")
 
 CACHED = 64_000_000  # bytes of sets in each process, about
 _CACHED_OF_STOCK = 16_000_000  # of that which a sale may change
+_THINGS = 4_000  # products, as lists show them
 _AT_ONCE = 200  # sets of a kind that are read together
 _OVERHEAD = 300  # bytes of a set in memory beside its blob
+
+# Made once: SQLAlchemy takes longer to put a statement together than to run it.
+_VERSION = sa.select(catalogue_version.c.number, catalogue_version.c.listed)
+_BY_NAME = sa.select(product_sets).where(
+    product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ class Sets:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        row = connection.execute(sa.select(catalogue_version.c.number, catalogue_version.c.listed)).one()
+        row = connection.execute(_VERSION).one()
+        self._number = row.number
         self._kept = _kept(connection.engine, row.listed)
         if self._kept.number != row.number:
             self._follow_the_stock(row.number)
@@ -65,11 +73,11 @@ class Sets:
         """The same with their titles; the name itself where there is none."""
         known = {name: self._kept.sets.get((kind, name)) for name in names}
         if missing := [name for name, found in known.items() if found is None]:
-            known |= {name: NamedSet(name, name, BitMap()) for name in missing}
-            rows = sa.select(product_sets).where(product_sets.c.kind == kind, product_sets.c.name.in_(missing))
-            for row in self.connection.execute(rows):
-                known[row.name] = _named(row)
-                self._kept.sets.put((kind, row.name), known[row.name], _weight(row))
+            rows = {row.name: row for row in self.connection.execute(_BY_NAME, {"kind": kind, "names": missing})}
+            for name in missing:
+                row = rows.get(name)
+                known[name] = _named(row) if row else NamedSet(name, name, BitMap())
+                self._kept.sets.put((kind, name), known[name], _weight(row) if row else _OVERHEAD)
         return known
 
     def sizes(self, kind: str, names: Collection[str]) -> dict[str, int]:
@@ -113,7 +121,7 @@ class Sets:
         """Those of which at least one variant can be bought now."""
 
         def read() -> BitMap:
-            ids = BitMap(self.one("availability", "in-stock"))
+            ids = self.one("availability", "in-stock").copy()
             _apply(ids, self._kept.flips)
             return ids
 
@@ -128,6 +136,23 @@ class Sets:
         if key not in self._kept.facts:
             self._kept.facts[key] = compute()
         return self._kept.facts[key]  # type: ignore[no-any-return]
+
+    def remembered_names(self, key: object, compute: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        """Names of sets, kept as long as sets are that were used as lately."""
+        found: tuple[str, ...] | None = self._kept.sets.get(key)
+        if found is None:
+            found = compute()
+            self._kept.sets.put(key, found, _OVERHEAD)
+        return found
+
+    def things(self, kind: str, ids: Sequence[int], read: Callable[[Sequence[int]], dict[int, T]]) -> list[T]:
+        """What `read` gives for the products of those ids, in that order. Kept until the catalogue changes."""
+        known: dict[int, T | None] = {id: self._kept.things.get((kind, id, self._number)) for id in ids}
+        if unread := [id for id, thing in known.items() if thing is None]:
+            for id, thing in read(unread).items():
+                known[id] = thing
+                self._kept.things.put((kind, id, self._number), thing, 1)
+        return [thing for thing in known.values() if thing is not None]
 
     def remembered_of_stock(self, key: object, compute: Callable[[], T], weigh: Callable[[T], int]) -> T:
         """The same, kept until a product comes into or goes out of stock, and within a limit of bytes."""
@@ -297,6 +322,7 @@ class _Kept:
     sets: _Cache = field(default_factory=lambda: _Cache(CACHED))
     facts: dict[object, Any] = field(default_factory=dict)
     stock_facts: _Cache = field(default_factory=lambda: _Cache(_CACHED_OF_STOCK))
+    things: _Cache = field(default_factory=lambda: _Cache(_THINGS))
     lock: Lock = field(default_factory=Lock)
 
 

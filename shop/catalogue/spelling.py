@@ -38,7 +38,7 @@ def nearest(sets: Sets, word: str) -> str | None:
     else:
         most, candidates = 2, search_words.c.id.in_(_alike(sets, word))
     words = sets.connection.execute(sa.select(search_words.c.word, search_words.c.stem).where(candidates))
-    distances = {row: distance(word, row.word) for row in words}
+    distances = {row: distance(word, row.word) for row in words if abs(len(row.word) - len(word)) <= most}
     near = [row for row, its in distances.items() if its <= most]
     # Two queries: joined, the databases go through all stems.
     uses = sets.sizes("anywhere", {row.stem for row in near})

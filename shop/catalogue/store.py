@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,7 +74,7 @@ def find_cards_by_id(connection: Connection, ids: Sequence[int], language: str =
     """Products by id, in that order; those that are gone are left out."""
     if not ids:
         return {}
-    rows = connection.execute(sa.select(products.c.id, *_card_columns(language)).where(products.c.id.in_(ids)))
+    rows = connection.execute(_cards_by_id(language), {"ids": ids})
     cards = {row.id: _card(row) for row in rows}
     return {id: cards[id] for id in ids if id in cards}
 
@@ -94,7 +95,7 @@ def find_variants(connection: Connection, items: Iterable[str], language: str = 
     wanted = list(items)
     if not wanted:
         return {}
-    rows = connection.execute(_variants(language).where(variants.c.item.in_(wanted)))
+    rows = connection.execute(_variants_by_item(language), {"items": wanted})
     return {row.item: _variant(row) for row in rows}
 
 
@@ -189,6 +190,18 @@ def _card_columns(language: str) -> Sequence[Any]:
         products.c.option_names,
         made_of(products.c.image_src),
     )
+
+
+# Kept, since SQLAlchemy takes longer to put a statement together than to run it.
+@cache
+def _cards_by_id(language: str) -> sa.Select[Any]:
+    wanted = products.c.id.in_(sa.bindparam("ids", expanding=True))
+    return sa.select(products.c.id, *_card_columns(language)).where(wanted)
+
+
+@cache
+def _variants_by_item(language: str) -> sa.Select[Any]:
+    return _variants(language).where(variants.c.item.in_(sa.bindparam("items", expanding=True)))
 
 
 def _card(row: Row[Any]) -> Card:

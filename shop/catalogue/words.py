@@ -38,7 +38,7 @@ def fold(text: str) -> str:
     """`text` without differences of case and accents."""
     if text.isascii():
         return text.lower()
-    apart = normalize("NFKD", text.casefold())
+    apart = normalize("NFKD", normalize("NFKD", text).casefold())
     return _JOINED.sub(lambda letter: _APART[letter[0]], normalize("NFC", _MARKS.sub("", apart)))
 
 

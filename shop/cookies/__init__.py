@@ -23,7 +23,7 @@ from shop.cookies.lists import (
     saved_items,
     saved_problem,
 )
-from shop.cookies.session import choose_shopper, recent_orders, remember_order, shopper, tell, told
+from shop.cookies.session import choose_shopper, is_told, recent_orders, remember_order, shopper, tell, told
 from shop.cookies.users import UserList, change_users, current_user_list, current_users, users_problem
 from shop.settings import Settings
 
@@ -52,6 +52,7 @@ __all__ = [
     "has_any",
     "init_app",
     "inspect",
+    "is_told",
     "keep_cart",
     "keep_language",
     "keep_saved",

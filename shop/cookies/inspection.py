@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import Flask, session
 
 from shop.cookies.cart import CART, cart_problem, current_cart, erase_cart
-from shop.cookies.jar import COOKIE_OCTETS, Kind, Unreadable, pairs, sent
+from shop.cookies.jar import COOKIE_OCTETS, Kind, Unreadable, received, sent
 from shop.cookies.language import LANGUAGE, keep_language
 from shop.cookies.lists import RECENT, SAVED, forget, list_problem, recent_products, saved_items
 from shop.cookies.session import SESSION
@@ -37,8 +37,7 @@ class Kept:
 
 def has_any() -> bool:
     """Whether the browser sent any of our cookies."""
-    ours = {kind.header_name for kind in KINDS}
-    return any(name in ours for name, _value in pairs())
+    return any(kind.header_name in received() for kind in KINDS)
 
 
 def kept() -> tuple[Kept, ...]:
@@ -49,7 +48,7 @@ def kept() -> tuple[Kept, ...]:
 def foreign_names() -> tuple[str, ...]:
     """Names of cookies on this host that are not this shop's."""
     ours = {kind.header_name for kind in KINDS}
-    return tuple(sorted(name for name in dict(pairs()) if name not in ours))
+    return tuple(sorted(name for name in received() if name not in ours))
 
 
 def erase(name: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, unquote
 
 from flask import Flask, Response, current_app, g, request
@@ -16,8 +16,11 @@ from werkzeug.http import parse_cookie
 from shop.database import Database
 from shop.language import N_, ngettext
 from shop.language import gettext as _
+from shop.memory import Memory
 from shop.seals import Seal
 from shop.settings import Settings
+
+T = TypeVar("T")
 
 # RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
 COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
@@ -112,19 +115,36 @@ def sent(kind: Kind) -> str:
     Read from the header itself: Werkzeug's reader drops values that are plain JSON, such as one typed in devtools,
     and only it understands its own quoting, which lessons' code writes.
     """
-    value = next((value for name, value in pairs() if name == kind.header_name), "")
+    value = received().get(kind.header_name, "")
     if value.startswith('"'):
         return parse_cookie(f"{kind.name}={value}").get(kind.name, "")
     # WSGI hands headers over as Latin-1, whatever they are.
-    return value.encode("latin-1").decode(errors="replace")
+    return value if value.isascii() else value.encode("latin-1").decode(errors="replace")
 
 
-def pairs() -> Iterator[tuple[str, str]]:
-    """Names and values of the cookies that the browser sent, as they were sent."""
-    for pair in request.headers.get("Cookie", "").split(";"):
-        name, separator, value = pair.strip().partition("=")
-        if separator:
-            yield name, value
+def received() -> dict[str, str]:
+    """The cookies that the browser sent, as they were sent, by name; of several with one name the first."""
+    found: dict[str, str] | None = g.get("received_cookies")
+    if found is None:
+        found = g.received_cookies = {}
+        for pair in request.environ.get("HTTP_COOKIE", "").split(";"):
+            name, separator, value = pair.strip().partition("=")
+            if separator:
+                found.setdefault(name, value)
+    return found
+
+
+def remembered(kind: Kind, value: str, read: Callable[[str], T]) -> T:
+    """What `read` makes of a cookie's value, without opening it anew on each of a visitor's pages.
+
+    It must be nothing that changes, and depend on nothing else.
+    """
+    memory: Memory = current_app.extensions["shop"].pages
+    known: T | None = memory.get((kind.name, value))
+    if known is None:
+        known = read(value)
+        memory.put((kind.name, value), known, 3 * len(value))
+    return known
 
 
 def fits(kind: Kind, value: str) -> bool:
@@ -173,4 +193,6 @@ def settings() -> Settings:
 
 def is_text(text: str) -> bool:
     """False for half a surrogate pair, which JSON can spell and UTF-8 can't, and for control characters."""
+    if text.isascii():
+        return text.isprintable()
     return not any(unicodedata.category(character) in ("Cs", "Cc") for character in text)

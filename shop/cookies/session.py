@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from flask import Flask, flash, g, get_flashed_messages, session
+from flask import Flask, Request, Response, flash, g, get_flashed_messages, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from itsdangerous import BadSignature
 
-from shop.cookies.jar import Kind
+from shop.cookies.jar import Kind, received, remembered
 from shop.cookies.users import current_users
 from shop.language import N_
 from shop.settings import Settings
@@ -22,6 +25,7 @@ SESSION = Kind(
 
 def init_app(app: Flask, settings: Settings) -> None:
     app.secret_key = settings.secret_key
+    app.session_interface = _Sessions()
     app.config.update(
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SESSION_COOKIE_NAME=f"__Host-{SESSION.name}" if settings.https else SESSION.name,
@@ -30,6 +34,35 @@ def init_app(app: Flask, settings: Settings) -> None:
         PERMANENT_SESSION_LIFETIME=SESSION.lives,
         SESSION_REFRESH_EACH_REQUEST=False,
     )
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's own, without checking the same signature anew on each of a visitor's pages."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession:  # noqa: ARG002
+        value = received().get(SESSION.header_name)
+        if not value:
+            return SecureCookieSession()
+
+        def read(value: str) -> tuple[dict[str, Any], datetime]:
+            serializer = self.get_signing_serializer(app)
+            assert serializer is not None
+            said: tuple[dict[str, Any], datetime] = serializer.loads(value, return_timestamp=True)
+            return said
+
+        try:
+            said, signed_at = remembered(SESSION, value, read)
+        except BadSignature:
+            return SecureCookieSession()
+        if datetime.now(UTC) - signed_at > SESSION.lives:
+            return SecureCookieSession()
+        copied = {name: list(value) if isinstance(value, list) else value for name, value in said.items()}
+        return SecureCookieSession(copied)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send it if it has changed. That answers vary with cookies, `hypermedia.vary` says."""
+        if session.modified or response.mimetype != "text/html":
+            super().save_session(app, session, response)
 
 
 # Who is shopping
@@ -78,6 +111,11 @@ def tell(text: str, tone: str = "good") -> None:
     session.permanent = True
     session.pop("_flashes", None)
     flash(text, tone)
+
+
+def is_told() -> bool:
+    """Whether there is something to say."""
+    return "_flashes" in session
 
 
 def told() -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from flask import g, session
 from sqlalchemy.engine import Connection
 
 from shop import user_lists
-from shop.cookies.jar import Kind, Unreadable, database, decode, encode, fits, keep, seal, sent, settings
+from shop.cookies.jar import Kind, Unreadable, database, decode, encode, fits, keep, remembered, seal, sent, settings
 from shop.language import N_
 from shop.language import gettext as _
 from shop.seals import Broken
@@ -124,7 +124,7 @@ def _decoded_user_list() -> UserList:
     if not value:
         return UserList()
     try:
-        return _user_list(_opened_users(value))
+        return _user_list(remembered(USERS, value, _opened_users))
     except Unreadable as unreadable:
         return UserList(problem=str(unreadable))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from shop import hypermedia, language
+from shop import fragments, hypermedia, language
 from shop.views import (
     assets,
     browser_cookies,
@@ -45,10 +45,10 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(module.bp)
     app.after_request(hypermedia.vary)
     app.teardown_appcontext(shared.disconnect)
+    app.template_global("url_for")(shared.address_of)
     app.template_global("asset")(assets.address)
-    app.template_global("kept_fragment")(for_everybody.kept_fragment)
+    app.template_global("kept_fragment")(fragments.kept_fragment)
     app.template_global("visitors_part")(for_everybody.visitors_part)
-    app.template_global("is_marking")(for_everybody.is_marking)
     app.template_filter("money")(shared.money)
     app.template_filter("plain_money")(shared.plain_money)
     app.template_filter("date")(shared.date)

@@ -54,6 +54,9 @@ class Addresses:
     def collection(self, handle: str) -> str:
         return self.of(self.path("collections.show", handle=handle))
 
+    def cart(self) -> str:
+        return self.of(self.path("cart.show"))
+
     def search(self, words: str) -> str:
         """`words` stands there as it is: a template's `{words}` too."""
         return self.of(f"{self.path('search.show')}?q={words}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import url_for
-
 from shop import cookies, hypermedia, security
+from shop.fragments import fragment, kept_fragment
 from shop.hypermedia import Partial
-from shop.views.shared import current_contents, shop
+from shop.views.shared import address_of, current_contents, shop
 
 # A denser QR code than this many characters make is one that phones give up on.
 LONGEST_SCANNABLE = 900
@@ -22,7 +21,7 @@ def everything() -> tuple[Partial, ...]:
 
 def whole_cart(added: str = "") -> tuple[Partial, ...]:
     """What to send when any part of the cart may have changed. `added` is the item whose line is shown as new."""
-    return (badge(), Partial("cart", "fragments/cart.html", context={**share(), "added": added}))
+    return (badge(), Partial("cart", html=fragment("cart", **contents(added))))
 
 
 def line(item: str) -> tuple[Partial, ...]:
@@ -37,49 +36,58 @@ def without_line(item: str) -> tuple[Partial, ...]:
     """What changes when the line leaves the cart."""
     if not cookies.current_cart():
         return whole_cart()
-    return (badge(), Partial(_line_id(item), None, "delete"), *summary())
+    return (badge(), Partial(_line_id(item), swap="delete"), *summary())
 
 
 def badge() -> Partial:
-    return Partial("cart-count", "fragments/cart-count.html")
+    return Partial("cart-count", html=kept_fragment("cart-count", in_cart=current_contents().count))
+
+
+def shopper() -> Partial:
+    return Partial("shopper", html=kept_fragment("shopper", user=cookies.shopper()))
 
 
 def summary() -> tuple[Partial, ...]:
     """What the lines come to. The forms around it stay."""
     return (
-        Partial("cart-subtotal", "fragments/cart-subtotal.html"),
-        Partial("cart-share", "fragments/cart-share.html", context=share()),
+        Partial("cart-subtotal", html=fragment("cart-subtotal", cart=current_contents())),
+        Partial("cart-share", html=fragment("cart-share", **_share())),
     )
 
 
-def share() -> dict[str, Any]:
+def contents(added: str = "") -> dict[str, Any]:
+    """What `fragments/cart.html` needs. `added` is the item whose line is shown as new."""
+    return {"cart": current_contents(), "added": added, **_share()}
+
+
+def _share() -> dict[str, Any]:
     """The cart as a link, and the address of its QR code where a phone could still read one."""
     cart = cookies.current_cart()
     if not cart:
         return {}
-    items = cookies.encode_cart(cart)
-    link = shared_link(items)
+    query = urlencode({"items": cookies.encode_cart(cart)})
+    link = _own_address("cart.shared", query)
     scannable = len(link) <= LONGEST_SCANNABLE
-    return {"share_link": link, "share_code": _offering("cart.shared_code", items) if scannable else None}
+    return {"share_link": link, "share_code": f"{address_of('cart.shared_code')}?{query}" if scannable else None}
 
 
 def shared_link(items: str) -> str:
     """The whole address that offers these items, a cart as JSON, to anybody."""
-    return security.own_origin(shop().settings) + _offering("cart.shared", items)
+    return _own_address("cart.shared", urlencode({"items": items}))
 
 
 def saved_list(gone: str = "") -> tuple[Partial, ...]:
     """What a change of the saved list touches; on its own page the list too, or only the item that is `gone`."""
-    count = Partial("saved-count", "fragments/saved-count.html")
-    if hypermedia.page_on_screen() != url_for("saved_items.index"):
+    count = Partial("saved-count", html=kept_fragment("saved-count", saved=len(cookies.saved_items())))
+    if hypermedia.page_on_screen() != address_of("saved_items.index"):
         return (count,)
     if gone and cookies.saved_items():
-        return (count, Partial(f"saved-item-{hypermedia.dom_id(gone)}", None, "delete"))
+        return (count, Partial(f"saved-item-{hypermedia.dom_id(gone)}", swap="delete"))
     return (count, Partial("saved-list", "fragments/saved-list.html"))
 
 
-def _offering(endpoint: str, items: str) -> str:
-    return f"{url_for(endpoint)}?{urlencode({'items': items})}"
+def _own_address(endpoint: str, query: str) -> str:
+    return f"{security.own_origin(shop().settings)}{address_of(endpoint)}?{query}"
 
 
 def _line_id(item: str, part: str = "") -> str:

@@ -15,7 +15,7 @@ from shop.catalogue import store
 from shop.hypermedia import Message, Undo
 from shop.language import gettext as _
 from shop.language import ngettext
-from shop.views import carried
+from shop.views import carried, head
 from shop.views.for_everybody import keep_for_this_visitor
 from shop.views.shared import connection, current_contents
 
@@ -34,7 +34,7 @@ def show() -> str | BaseResponse:
     if hypermedia.wants_fragments():  # the drawer opens, or a page that was left for a while catches up
         return hypermedia.fragments(*carried.everything())
     keep_for_this_visitor()
-    return render_template("pages/cart.html", undo=_undo(), **carried.share())
+    return render_template("pages/cart.html", head=head.of_cart(), undo=_undo(), **carried.contents())
 
 
 @bp.post("/cart")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia
+from shop import cookies, delivery, hypermedia
 from shop.cart import BadQuantity, BadStep, CartError, Change, Line, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.products import MOST_OF_ONE, Variant
@@ -16,7 +16,7 @@ from shop.hypermedia import Link, Message, Partial
 from shop.language import gettext as _
 from shop.views import carried, order_sheet, products
 from shop.views.cart import undo_to
-from shop.views.shared import connection, current_contents, find_variants
+from shop.views.shared import address_of, connection, current_contents, find_variants
 
 bp = Blueprint("cart_items", __name__)
 
@@ -50,9 +50,10 @@ def create() -> BaseResponse:
         cookies.keep_cart(change.cart)
     except (CartError, OverBudget) as refusal:
         return _refuse(variant, quantity, refusal)
-    link = Link(url_for("cart.show"), _("See the cart"), opens="cart-drawer")
-    message = replace(added(change), link=link)
-    return hypermedia.changed(*carried.whole_cart(added=item), message=message, page=url_for("cart.show"))
+    page = address_of("cart.show")
+    message = replace(added(change), link=Link(page, _("See the cart"), opens="cart-drawer"))
+    delivery.keep()  # who puts the same into the same cart gets the same answer
+    return hypermedia.changed(*carried.whole_cart(added=item), message=message, page=page)
 
 
 @bp.post("/cart-items/<path:item>")
@@ -99,7 +100,7 @@ def _refuse(variant: Variant, quantity: str, refusal: Exception) -> BaseResponse
     """Say why not: for htmx beside the quantity and aloud; else on the product's page, with what was typed kept."""
     text = str(refusal)
     if hypermedia.wants_fragments():
-        beside = Partial("add-form-error", None, "textContent", {"text": text})
+        beside = Partial("add-form-error", swap="textContent", html=text)
         return hypermedia.fragments(beside, message=Message(text, "bad"), status=422)
     product = store.find_product(connection(), variant.handle)
     assert product is not None

@@ -1,8 +1,7 @@
 """Pages that are the same for everybody but for the visitor's own parts: made once for a version of the catalogue.
 
 While such a page is made, its templates write a mark where a visitor's part goes (`visitors_part`). What lies
-between the marks is kept, and each visitor's parts are put in. `kept_fragment` is the same idea for a fragment
-that shows nothing but the values it is given.
+between the marks is kept, and each visitor's parts are put in.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Response, current_app, g, make_response, render_template, request
+from flask import Response, g, make_response, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, delivery, hypermedia, language, security
-from shop.views.shared import shop
+from shop.fragments import kept_fragment
+from shop.views.shared import current_contents, shop
 
 # Nobody can write one into a catalogue: it is another in each process.
 _SECRET = secrets.token_hex(8)
@@ -62,8 +62,8 @@ def for_everybody(view: View) -> View:
 
 
 def visitors_part(name: str) -> Markup:
-    """The fragment of that name, about the visitor: where a page is made for everybody, a mark for it."""
-    return Markup(f"<!--{_SECRET}:{name}-->" if g.get("marking") else render_template(f"fragments/{name}.html"))  # noqa: S704
+    """A part of a page about the visitor, one of `_PARTS`: where a page is made for everybody, a mark for it."""
+    return Markup(f"<!--{_SECRET}:{name}-->") if g.get("marking") else _PARTS[name]()  # noqa: S704
 
 
 def is_marking() -> bool:
@@ -71,24 +71,10 @@ def is_marking() -> bool:
     return bool(g.get("marking"))
 
 
-def kept_fragment(name: str, **values: Any) -> Markup:
-    """A fragment that shows nothing but `values`, which must be hashable: made once for each of them."""
-    key = (name, language.spoken(), *values.values())
-    memory = shop().pages
-    kept: Markup | None = memory.get(key)
-    if kept is None:
-        # Without the context that other templates share: such a fragment can't depend on it unnoticed.
-        template = current_app.jinja_env.get_template(f"fragments/{name}.html")
-        kept = Markup(template.render(values))  # noqa: S704
-        memory.put(key, kept, len(kept))
-    return kept
-
-
 def _put_together(pieces: list[str], status: int = 200) -> Response:
     """The page with this visitor's parts: names of fragments stand at the odd places."""
     visitor = cookies.has_any()
-    make = _part_of_visitor if visitor else _part_of_nobody
-    html = "".join([make(piece) if place % 2 else piece for place, piece in enumerate(pieces)])
+    html = "".join([_PARTS[piece]() if place % 2 else piece for place, piece in enumerate(pieces)])
     answer = make_response(html, status)
     answer.headers["Cache-Control"] = "private, no-cache" if visitor else "public, no-cache"
     keep_for_this_visitor()
@@ -101,15 +87,17 @@ def keep_for_this_visitor() -> None:
         delivery.keep()
 
 
-def _part_of_visitor(name: str) -> str:
-    return render_template(f"fragments/{name}.html")
+def _header() -> Markup:
+    """What the header says of this visitor: who is shopping, what is saved, what is in the cart."""
+    saved, in_cart = len(cookies.saved_items()), current_contents().count
+    return kept_fragment("header-personal", user=cookies.shopper(), saved=saved, in_cart=in_cart)
 
 
-def _part_of_nobody(name: str) -> str:
-    """What a fragment about the visitor says when there is no cookie to tell of one."""
-    key = ("nobody", name, language.spoken())
-    kept: str | None = shop().pages.get(key)
-    if kept is None:
-        kept = render_template(f"fragments/{name}.html")
-        shop().pages.put(key, kept, len(kept))
-    return kept
+def _messages() -> Markup:
+    """What a page has to say when it opens."""
+    if not (cookies.cart_problem() or cookies.users_problem() or cookies.is_told()):
+        return Markup()
+    return Markup(render_template("fragments/messages.html"))  # noqa: S704
+
+
+_PARTS = {"header-personal": _header, "messages": _messages}

@@ -68,6 +68,12 @@ def context() -> dict[str, Head]:
     return {"head": Head(robots="noindex")}
 
 
+def of_cart() -> Head:
+    """A page that search engines may know of, empty as they find it: people look for "the shop's cart"."""
+    text = _("What you put in your cart at %(shop)s. It stays in your browser.", shop=shop().settings.name)
+    return Head(url=addresses().cart(), description=text)
+
+
 def of_home() -> Head:
     name, to = shop().settings.name, addresses()
     path = to.path("home.show")

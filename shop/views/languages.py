@@ -7,6 +7,7 @@ cookie, then what the browser asks for, then the shop's own.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -24,13 +25,15 @@ _OWN_PAGE = re.compile(r"/(?![/\\])[^\s\\]{0,1999}")
 @bp.before_app_request
 def speak() -> None:
     settings = shop().settings
-    wishes = (
-        request.args.get("language"),
-        hypermedia.query_on_screen().get("language"),
-        cookies.language(),
-        language.preferred(request.headers.get("Accept-Language", ""), settings.languages),
-    )
-    language.speak(next((wish for wish in wishes if wish in settings.languages), settings.own_language))
+    language.speak(next((wish for wish in _wishes() if wish in settings.languages), settings.own_language))
+
+
+def _wishes() -> Iterator[str | None]:
+    """The languages that may be meant, the clearest wish first."""
+    yield request.args.get("language")
+    yield hypermedia.query_on_screen().get("language")
+    yield cookies.language()
+    yield language.preferred(request.headers.get("Accept-Language", ""), shop().settings.languages)
 
 
 @bp.teardown_app_request

@@ -8,6 +8,7 @@ from shop import language
 from shop.catalogue import search
 from shop.catalogue.listing import RELEVANCE, Wish, find_featured, find_suggestions
 from shop.catalogue.products import Card
+from shop.fragments import fragment
 from shop.language import gettext as _
 from shop.views import listing
 from shop.views.for_everybody import Made, for_everybody
@@ -33,7 +34,7 @@ def suggest() -> str:
     """The fragment under the search box: products, collections, and the search itself."""
     query = _query()
     found = find_suggestions(connection(), query, language=language.spoken())
-    return render_template("fragments/suggestions.html", query=query, found=found)
+    return fragment("suggestions", query=query, found=found)
 
 
 def _query() -> str:

@@ -19,7 +19,7 @@ from shop.language import gettext as _
 from shop.language import ngettext
 from shop.seals import Broken
 from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
-from shop.views import listing
+from shop.views import carried, listing
 
 bp = Blueprint("users", __name__)
 
@@ -122,7 +122,7 @@ def update(user_id: str) -> BaseResponse:
     except InvalidUser as invalid:
         return _refuse(UserForm(_typed(), invalid.errors, user), "pages/users/edit.html")
     row = Partial(_row_id(user), "fragments/user-row.html", context={"user": after.users.find(user_id)})
-    partials = (row, Partial("shopper", "fragments/shopper.html")) if _is_list_on_screen() else ()
+    partials = (row, carried.shopper()) if _is_list_on_screen() else ()
     page = url_for(".show", user_id=user_id)
     return hypermedia.changed(*partials, message=_told(_("Saved."), before, after), page=page)
 
@@ -196,7 +196,7 @@ def _told(text: str, before: UserList, after: UserList, undo: Undo | None = None
 
 def who_is_shopping() -> tuple[Partial, ...]:
     """What another choice of shopper changes on the page on screen."""
-    return whole_list() if _is_list_on_screen() else (Partial("shopper", "fragments/shopper.html"),)
+    return whole_list() if _is_list_on_screen() else (carried.shopper(),)
 
 
 def whole_list() -> tuple[Partial, ...]:
@@ -208,7 +208,7 @@ def whole_list() -> tuple[Partial, ...]:
         page = _page(page.term, page.pages)
     return (
         Partial("user-list", "fragments/user-list.html", context={"page": page}),
-        Partial("shopper", "fragments/shopper.html"),
+        carried.shopper(),
     )
 
 

@@ -19,17 +19,17 @@
   });
 
   // The next page must show the changes under way, so a link or a plain form waits for them. A second try doesn't.
-  let underWay = 0;
+  const underWay = new Set();
   let onward = null;
-  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => changes(ctx) && underWay++);
+  document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => changes(ctx) && underWay.add(ctx));
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-    if (!changes(ctx) || --underWay) return;
+    if (!underWay.delete(ctx) || underWay.size) return;
     onward?.();
     onward = null;
   });
   addEventListener("pagehide", () => { onward = null; });
   const wait = (event, go) => {
-    if (!underWay || onward || event.defaultPrevented) return;
+    if (!underWay.size || onward || event.defaultPrevented) return;
     event.preventDefault();
     onward = go;
   };
@@ -58,6 +58,7 @@
   document.addEventListener("htmx:before:swap", (event) => {
     const { ctx } = event.detail;
     if (!ctx.select || ctx.response.status < 400 || ctx.response.status >= 500) return;
+    if (ctx.text.includes(`id="${ctx.select.slice(1)}"`)) return; // it is there, and says what is wrong
     event.preventDefault();
     location.assign(ctx.request.action);
   });
@@ -98,10 +99,11 @@
     target.removeAttribute("aria-invalid");
   });
 
-  // What a list's form leaves empty stays out of its address.
+  // What a list's form leaves empty, or as it is without a word, stays out of its address.
   document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
     if (ctx.sourceElement.id !== "listing-form") return;
-    for (const [name, value] of [...ctx.request.body]) if (!value) ctx.request.body.delete(name);
+    const usual = { sort: ctx.sourceElement.elements.sort.options[0].value };
+    for (const [name, value] of [...ctx.request.body]) if (!value || value === usual[name]) ctx.request.body.delete(name);
   });
 
   // A part of the page that somebody has opened stays open when it is replaced; a pressed button is done with it.

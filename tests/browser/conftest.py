@@ -33,6 +33,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
 ]
 
 Launch = Callable[..., Browser]
@@ -58,15 +59,12 @@ def chromium_path(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def launch(chromium_path: str) -> Iterator[Launch]:
     """`launch()` starts a browser, which its caller closes."""
-    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
 
         def launch(*, back_forward_cache: bool = True) -> Browser:
             # Playwright turns that cache off by default; visitors have it on.
             off = ["--disable-back-forward-cache"] if back_forward_cache else None
-            return playwright.chromium.launch(
-                executable_path=chromium_path, args=[*ARGUMENTS, *sandbox], ignore_default_args=off
-            )
+            return playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS, ignore_default_args=off)
 
         yield launch
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.axe import violations
-from tests.browser.conftest import Complaints, cart, fill_cart
+from tests.browser.conftest import cart, fill_cart
 
 PHONE = {"width": 390, "height": 844}
 
@@ -89,37 +88,3 @@ def test_a_double_click_orders_once(page: Page, visitor: BrowserContext):
 
     page.goto("/orders")
     expect(page.locator(".order-row")).to_have_count(1)
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_from_home_to_the_receipt(
-    visit: Callable[..., BrowserContext], complaints: Complaints, width: int
-):
-    complaints.expect("status of 422", "status of 404", "status of 409")
-    visitor = visit(viewport={"width": width, "height": 900})
-    page = visitor.new_page()
-
-    def check(path: str) -> None:
-        page.goto(path)
-        assert violations(page) == [], path
-
-    for path in ("/", "/products", "/products/shirt?variant=shirt.blue.m", "/products/mantel-clock", "/search?q=tea"):
-        check(path)
-    for path in ("/search?q=zeppelin", "/nowhere", "/cart", "/orders", "/cart-items?item=mug"):
-        check(path)
-    fill_cart(visitor, mug=1, clay_teapot=50, gone=1)
-    check("/cart")
-    check("/cart/shared?items={%22mug%22:2}")
-    fill_cart(visitor, postcard=1)
-    check("/checkout")
-    page.get_by_role("button", name="Place the order").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    assert violations(page) == []
-    fill_in(page, Name="Ann", Email="ann@example.org", Street_and_number="1 Main", City="Reno", ZIP_code="89501")
-    expect(page.get_by_label("State")).to_have_attribute("data-htmx-powered", "true")
-    page.get_by_label("State").select_option("NV")
-    expect(page.get_by_role("status")).to_contain_text("The total is")
-    page.get_by_role("button", name="Place the order").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Thank you.")
-    assert violations(page) == []
-    check("/orders")

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser import axe
 from tests.browser.conftest import (
     Complaints,
     Gate,
@@ -331,16 +330,3 @@ def test_the_code_of_the_cart_is_drawn_for_who_opens_it(page: Page, visitor: Bro
     code = page.get_by_role("img", name="QR code of that link")
     expect(code).to_be_visible()
     page.wait_for_function("code => code.naturalWidth > 0", arg=code.element_handle())
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_anybody_can_use_it(visit: Callable[..., BrowserContext], width: int, scheme: str):
-    visitor = visit(viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
-    fill_cart(visitor, mug=1, clay_teapot=50, mantel_clock=1, gone=1)
-    page = visitor.new_page()
-    page.goto("/products")
-    open_from_badge(page).get_by_role("button", name="Remove Mug").click()
-    expect(page.get_by_role("button", name="Undo")).to_be_visible()
-
-    assert axe.violations(page) == []

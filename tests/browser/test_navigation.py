@@ -187,20 +187,6 @@ def test_sorting_changes_the_list_and_the_address_and_back_restores_both(page: P
     expect(badge(page)).to_have_text("1")
 
 
-def test_a_tag_filters_in_place_and_comes_off_again(page: Page):
-    page.goto("/products")
-    titles = page.locator(".product-card-title")
-
-    with staying_on(page):
-        page.get_by_role("link", name="gift").click()
-        expect(titles).to_have_text(["Clay Teapot", "Last Poster", "Postcard"])
-        expect(page).to_have_url("/products?tag=gift")
-        page.get_by_role("link", name="gift").click()
-        expect(page).to_have_url("/products")
-        add_button(page, "Mug").click()
-        expect(badge(page)).to_have_text("1")
-
-
 # Every page
 
 

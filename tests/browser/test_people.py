@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.axe import violations
 from tests.browser.conftest import Complaints
 
 PHONE = {"width": 390, "height": 844}
@@ -93,36 +92,3 @@ def test_two_registrations_at_once_in_two_tabs_both_stay(visit: Callable[..., Br
     page = visitor.new_page()
     page.goto("/users")
     expect(names(page)).to_have_count(2)
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_on_the_people_and_the_cookies(
-    visit: Callable[..., BrowserContext], complaints, width: int
-):
-    complaints.expect("status of 422")
-    page = visit(viewport={"width": width, "height": 900}).new_page()
-
-    def check(path: str) -> None:
-        page.goto(path)
-        assert violations(page) == [], path
-
-    check("/users")
-    check("/cookies")
-    register(page, "Ann", "nonsense")
-    expect(page.locator(".user-form .field-error")).to_be_visible()
-    assert violations(page) == []
-    for number in range(2):
-        register(page, f"Person {number}", f"p{number}@example.org")
-        expect(names(page)).to_have_count(number + 1)
-    page.get_by_role("button", name="Shop as Person 0").click()
-    expect(page.locator("#shopper")).to_contain_text("Person 0")
-    assert violations(page) == []
-    page.get_by_role("button", name="Delete Person 1").click()
-    expect(page.get_by_text("Delete Person 1 from this browser?")).to_be_visible()
-    page.get_by_role("link", name="Edit Person 0").click()
-    expect(page.locator(".user-row-editing")).to_be_visible()
-    assert violations(page) == []
-    for path in ("/users?term=nobody", "/users/new", "/cookies"):
-        check(path)
-    page.context.add_cookies([{"name": "users", "value": "broken", "url": page.url}])
-    check("/cookies")

@@ -6,23 +6,12 @@ import json
 from collections.abc import Callable
 from urllib.parse import unquote
 
-import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Complaints, Gate, back, badge, cart, eventually, staying_on, type_over
 
 SHIRT = "/products/shirt"  # White / M (5), White / L (sold out), Blue / M (2); three pictures
-
-STATES = (
-    "/products/mug",
-    "/products/last-poster",  # no picture, one left
-    "/products/mantel-clock",  # sold out
-    "/products/carved-chair",  # made to order
-    "/products/clay-teapot",  # on sale
-    f"{SHIRT}?variant=shirt.blue.m",
-    f"{SHIRT}?variant=shirt.white.l",
-)
 
 
 def recent(visitor: BrowserContext) -> list[str]:
@@ -254,20 +243,3 @@ def test_nothing_is_remembered_without_javascript(visit):
 
     expect(page.locator("#recently-viewed")).to_be_hidden()
     assert page.context.cookies() == []
-
-
-# Everybody
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_state_is_accessible(page: Page, width: int):
-    page.set_viewport_size({"width": width, "height": 900})
-    found = {}
-    for path in STATES:
-        page.goto(path)
-        page.wait_for_load_state("networkidle")  # what was looked at before is there
-        for sheet in page.locator("#order-sheet summary").all():
-            sheet.click()
-        found[path] = violations(page)
-
-    assert found == {path: [] for path in STATES}

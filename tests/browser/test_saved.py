@@ -9,7 +9,6 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser import axe
 from tests.browser.conftest import badge, cart, eventually, fill_cart, staying_on
 from tests.browser.test_drawer import drawer, open_from_badge, quantity
 
@@ -115,16 +114,3 @@ def test_what_the_drawer_saves_is_on_the_page_behind_it(page: Page, visitor: Bro
     expect(quantity(page, "Mug")).to_have_value("2")
     expect(page.locator(".saved-item")).to_have_count(0)
     expect(page.locator("#saved-count")).to_be_hidden()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_anybody_can_use_the_list(visit: Callable[..., BrowserContext], width: int, scheme: str):
-    visitor = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    save(visitor, "mug", "clay-teapot", "mantel-clock", "shirt.blue.m", "gone")
-    page = visitor.new_page()
-
-    page.goto("/saved")
-
-    assert page.evaluate("document.scrollingElement.scrollWidth") == width
-    assert axe.violations(page) == []

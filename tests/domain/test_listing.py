@@ -41,6 +41,7 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "PAGE_SIZE", 3)
         patch.setattr(listing, "MOST_VALUES", 3)
+        patch.setattr(listing, "_FEW", 2)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
         yield

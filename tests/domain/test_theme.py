@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.colours import READABLE, accent_tokens, contrast, nearest_readable, readability, tokens
@@ -46,7 +46,6 @@ def test_each_pair_of_colours_can_be_read_in_both_themes():
     assert too_faint(tokens()) == []
 
 
-@settings(deadline=None)
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_any_accent_can_be_read_in_both_themes_once_it_is_dark_enough(parts):
     chosen = nearest_readable("#{:02x}{:02x}{:02x}".format(*parts))

@@ -165,7 +165,7 @@ def test_a_list_that_was_narrowed_or_sorted_is_not_indexed(visit, many, query):
 
 
 @pytest.mark.parametrize(
-    "path", ["/search", "/search?q=mug", "/cart", "/users", "/users/new", "/orders", "/cookies", "/nowhere", "/saved"]
+    "path", ["/search", "/search?q=mug", "/users", "/users/new", "/orders", "/cookies", "/nowhere", "/saved"]
 )
 def test_pages_about_a_visitor_are_not_indexed(visit, path):
     page = visit(path)
@@ -333,7 +333,14 @@ def test_robots_may_look_at_the_catalogue_alone(client, many):
 
     assert robots.startswith("User-agent: *\n")
     assert "\nSitemap: http://localhost/sitemap.xml" in robots
-    for path in ("/", "/products", "/products?page=2", "/products?page=2&language=ru", "/products/mug?language=ru"):
+    for path in (
+        "/",
+        "/products",
+        "/products?page=2",
+        "/products?page=2&language=ru",
+        "/products/mug?language=ru",
+        "/cart",
+    ):
         assert allowed(robots, path), path
     for path in (
         "/collections/home?page=2",
@@ -343,7 +350,7 @@ def test_robots_may_look_at_the_catalogue_alone(client, many):
     ):
         assert allowed(robots, path), path
     for path in (
-        "/cart",
+        "/cart/shared?items={}",
         "/cart-items?item=mug",
         "/checkout",
         "/orders/x",
