@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from shop import language
 from shop.cart import Cart, Contents, Line
 from shop.catalogue import store as catalogue
 from shop.catalogue.products import MOST_OF_ONE, Variant
@@ -218,7 +219,7 @@ class NotTaken(OrderError):
 
 def quote(connection: Connection, wish: Wish, terms: Terms, now: datetime) -> Quote:
     """What `wish` comes to now. Reads only."""
-    contents = Cart(wish.quantities).priced(catalogue.find_variants(connection, wish.quantities))
+    contents = Cart(wish.quantities).priced(catalogue.find_variants(connection, wish.quantities, language.spoken()))
     items = [
         Item(line.item, line.variant.price, line.quantity, line.variant.taxable, line.variant.requires_shipping)
         for line in contents.lines

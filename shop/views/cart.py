@@ -9,7 +9,7 @@ import segno
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia
+from shop import cookies, hypermedia, language
 from shop.cart import Cart, CartError
 from shop.catalogue import store
 from shop.hypermedia import Message, Undo
@@ -55,7 +55,7 @@ def replace() -> BaseResponse:
 def shared() -> str:
     """Offers what a shared link holds: replace this browser's cart, add to it, or leave it. Changes nothing."""
     offered = read_items(request.args.get("items", ""))
-    contents = offered.priced(store.find_variants(connection(), offered.quantities))
+    contents = offered.priced(store.find_variants(connection(), offered.quantities, language.spoken()))
     return render_template("pages/cart-shared.html", offered=contents, items=cookies.encode_cart(offered))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, delivery, hypermedia
+from shop import cookies, delivery, hypermedia, language
 from shop.cart import BadQuantity, BadStep, CartError, Change, Line, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.products import MOST_OF_ONE, Variant
@@ -87,7 +87,7 @@ def find(item: str) -> Variant | None:
 
 def ask_for_choice(handle: str) -> BaseResponse:
     """The answer to a product's handle where a variant's item was wanted."""
-    product = store.find_product(connection(), handle)
+    product = store.find_product(connection(), handle, language.spoken())
     assert product is not None
     text = _("%(title)s comes in several versions: choose one first.", title=product.title)
     if hypermedia.wants_fragments():
@@ -102,7 +102,7 @@ def _refuse(variant: Variant, quantity: str, refusal: Exception) -> BaseResponse
     if hypermedia.wants_fragments():
         beside = Partial("add-form-error", swap="textContent", html=text)
         return hypermedia.fragments(beside, message=Message(text, "bad"), status=422)
-    product = store.find_product(connection(), variant.handle)
+    product = store.find_product(connection(), variant.handle, language.spoken())
     assert product is not None
     return make_response(products.page(product, variant, quantity, text), 422)
 

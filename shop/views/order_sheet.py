@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import abort, make_response, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia
+from shop import cookies, hypermedia, language
 from shop.cart import BadQuantity, Change, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.products import MOST_ON_A_SHEET, Variant
@@ -70,14 +70,14 @@ def _refuse(handle: str, sheet: Sheet) -> BaseResponse:
     """Say why not, with all that was typed: for htmx on the sheet and aloud; else on the product's page."""
     if hypermedia.wants_fragments():
         return hypermedia.fragments(_rows(handle, sheet), message=Message(sheet.problem, "bad"), status=422)
-    product = store.find_product(connection(), handle)
+    product = store.find_product(connection(), handle, language.spoken())
     assert product is not None
     return make_response(products.page(product, product.first_choice, sheet=sheet), 422)
 
 
 def _rows(handle: str, sheet: Sheet) -> Partial:
     """The sheet's lines, and what is wrong with them. Its form stays: swapping it would lose clicks under way."""
-    context = {"product": store.find_product(connection(), handle), "sheet": sheet}
+    context = {"product": store.find_product(connection(), handle, language.spoken()), "sheet": sheet}
     return Partial("order-sheet-rows", "fragments/order-sheet-rows.html", context=context)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import hypermedia
+from shop import hypermedia, language
 from shop.cart import BadQuantity, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.listing import Wish, find_related
@@ -40,7 +40,9 @@ def index() -> Made:
 @for_everybody
 def show(handle: str) -> str | BaseResponse:
     """A product with one of its variants chosen: its page, or for htmx the part that a choice changes."""
-    product = store.find_product(connection(), handle) or abort(404, description=_("There is no such product."))
+    product = store.find_product(connection(), handle, language.spoken()) or abort(
+        404, description=_("There is no such product.")
+    )
     chosen = _chosen(product)
     quantity, error = _typed_quantity()
     if not hypermedia.wants_fragments():
@@ -62,7 +64,7 @@ def page(product: Product, chosen: Variant, quantity: str = "1", error: str = ""
         quantity=quantity,
         error=error,
         sheet=sheet,
-        related=find_related(connection(), product.handle),
+        related=find_related(connection(), product.handle, language=language.spoken()),
         remembers=shop().settings.recently_viewed,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia
+from shop import cookies, hypermedia, language
 from shop.catalogue import store
 from shop.views.shared import connection, shop
 
@@ -18,7 +18,7 @@ def create() -> BaseResponse:
     if not shop().settings.recently_viewed:
         abort(404)
     handle = request.form.get("handle", "")
-    cards = store.find_cards(connection(), dict.fromkeys((handle, *cookies.recent_products())))
+    cards = store.find_cards(connection(), dict.fromkeys((handle, *cookies.recent_products())), language.spoken())
     if not cards or cards[0].handle != handle:
         return make_response("", 404)
     cookies.remember_product(handle)

@@ -42,4 +42,4 @@ def _query() -> str:
 
 
 def _offered() -> tuple[Card, ...]:
-    return find_featured(connection(), _OFFERED)
+    return find_featured(connection(), _OFFERED, language.spoken())

@@ -60,7 +60,7 @@ def find_variants(items: Iterable[str]) -> dict[str, Variant]:
     """Variants by item, as `store.find_variants` has them. What is known of this catalogue is not asked for again."""
     known = {item: known_now(("variant", item)) for item in items}
     if unread := [item for item, variant in known.items() if variant is None]:
-        found = store.find_variants(connection(), unread)
+        found = store.find_variants(connection(), unread, language.spoken())
         for item in unread:
             known[item] = found.get(item, _UNKNOWN)
             know(("variant", item), known[item], 1000)
