@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 TEXTS := --input-file .cache/messages.pot --output-dir shop/locale --width 110
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format languages language screenshots clean
+.PHONY: help setup run test check bench format languages language screenshots clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,11 @@ check: .venv/installed-dev ## Check formatting, lint, types, templates, migratio
 	$(BIN)/djlint --quiet --lint templates
 	$(BIN)/python -m tests.check_migrations
 	$(BIN)/python -m tests.check_languages
-	$(BIN)/python -m tests.check_sizes
+	$(BIN)/python -m tests.check_counts
 	$(BIN)/python -m tests.check_html
+
+bench: .venv/installed-dev ## Measure the shop beside a bare Flask view, in under five minutes
+	@$(BIN)/python -m bench
 
 format: .venv/installed-dev ## Format the Python code
 	$(BIN)/ruff format .
