@@ -314,7 +314,7 @@ def test_with_ninety_lines_the_way_on_stays_in_sight(page: Page, visitor: Browse
     }).length"""
     assert drawer(page).locator(".cart-line button[id]").evaluate_all(lost) == 0
     assert drawer(page).evaluate("dialog => dialog.querySelector('.dialog-body').scrollWidth <= dialog.clientWidth")
-    assert drawer(page).bounding_box()["width"] == min(width, 448)
+    assert round(drawer(page).bounding_box()["width"]) == min(width, 448)  # it may still be on its way
 
 
 def test_the_code_of_the_cart_is_drawn_for_who_opens_it(page: Page, visitor: BrowserContext):
