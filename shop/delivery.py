@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import brotli  # type: ignore[import-untyped]
@@ -45,9 +44,6 @@ _READ = (
     "HTTP_ACCEPT_LANGUAGE",
     "HTTP_ACCEPT_ENCODING",
 )
-
-_READ_WITH_A_FORM = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_HX_CURRENT_URL", "CONTENT_TYPE")
-_LONGEST_KEPT_FORM = 500  # bytes
 
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
 _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
@@ -105,34 +101,21 @@ class Delivery:
             start_response(status, headers)
             return chunks
         answer = _finished(status, headers, chunks, environ)
-        if key is not None and version is not None and environ.get(_KEEP) and _may_be_kept(answer, environ):
+        if key is not None and version is not None and environ.get(_KEEP) and answer.etag:
             shop.pages.put(key, answer, _size(key, answer), version)
         return _send(answer, environ, start_response, started)
 
 
 def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
     """All that an answer may depend on besides the catalogue; None where none is kept."""
-    read = [environ.get(name) for name in _READ]
-    if environ["REQUEST_METHOD"] == "GET":
-        by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
-        return None if by_htmx else tuple(read)
-    if environ["REQUEST_METHOD"] != "POST" or environ.get("HTTP_HX_REQUEST_TYPE") != "partial":
+    by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
+    if environ["REQUEST_METHOD"] != "GET" or by_htmx:
         return None
-    length = environ.get("CONTENT_LENGTH", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 4 and int(length) <= _LONGEST_KEPT_FORM):
-        return None
-    form = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(form)
-    return (form, *read, *[environ.get(name) for name in _READ_WITH_A_FORM])
+    return tuple([environ.get(name) for name in _READ])
 
 
 def _size(key: tuple[Any, ...], answer: Answer) -> int:
     return len(answer.body) + sum(map(len, filter(None, key)))
-
-
-def _may_be_kept(answer: Answer, environ: WSGIEnvironment) -> bool:
-    is_form = environ["REQUEST_METHOD"] == "POST"
-    return answer.status.startswith("200") and (is_form or _header(answer.headers, "Set-Cookie") is None)
 
 
 def _ask(app: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> tuple[str, Headers, Iterable[bytes]]:
