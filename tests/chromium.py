@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.installing import apt_get, provide, run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -38,48 +39,9 @@ def _playwrights_own() -> str | None:
 
 def install() -> None:
     """Try Playwright's own download, then the system's package manager."""
-    if _run([sys.executable, "-m", "playwright", "install", "chromium"], seconds=120) and find():
-        return
-    if not shutil.which("apt-get"):
-        return
-    prefix = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-    if _run([*prefix, "apt-get", "update", "-qq"], seconds=300):
-        environ = {"DEBIAN_FRONTEND": "noninteractive"}
-        _run([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], 900, environ)
-
-
-def _run(command: list[str], seconds: int, environ: dict[str, str] | None = None) -> bool:
-    """True when it did what it should, in time. Its output shows only when it did not."""
-    try:
-        done = subprocess.run(
-            command,
-            timeout=seconds,
-            env={**os.environ, **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        print(error, file=sys.stderr)
-        return False
-    if done.returncode != 0:
-        print("\n".join(done.stdout.splitlines()[-3:]), file=sys.stderr)
-    return done.returncode == 0
-
-
-def main() -> int:
-    path = find()
-    if path is None and not os.environ.get(GIVEN):
-        print("No Chromium or Chrome here yet: installing one …", file=sys.stderr)
-        install()
-        path = find()
-    if path is None:
-        print(MISSING, file=sys.stderr)
-        return 1 if os.environ.get("CI") else 0
-    print(path)
-    return 0
+    if not (run([sys.executable, "-m", "playwright", "install", "chromium"], seconds=120) and find()):
+        apt_get("chromium")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(provide("Chromium or Chrome", find, install, GIVEN, MISSING))

@@ -24,6 +24,7 @@ from sqlalchemy.engine import make_url
 from shop.catalogue.importing import import_file
 from shop.database import Database
 from shop.settings import Settings
+from tests.installing import apt_get, provide
 
 GIVEN = "CRUMB_POSTGRES"
 FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
@@ -149,49 +150,11 @@ def find() -> Path | None:
     return max(found, key=lambda folder: [int(part) for part in folder.parts if part.isdigit()], default=None)
 
 
-def install() -> None:
-    """Try the system's package manager, where that needs no password."""
-    if not shutil.which("apt-get"):
-        return
-    prefix = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "postgresql"]):
-        try:
-            subprocess.run(
-                [*prefix, "apt-get", *command],
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=900,
-            )
-        except subprocess.CalledProcessError as error:
-            print("\n".join((error.stdout + error.stderr).splitlines()[-3:]), file=sys.stderr)
-            return
-        except (OSError, subprocess.TimeoutExpired) as error:
-            print(error, file=sys.stderr)
-            return
-
-
 def _unprivileged() -> str:
     """A user who is not root: PostgreSQL's own, if there is one."""
     users = {user.pw_name for user in pwd.getpwall()}
     return "postgres" if "postgres" in users else "nobody"
 
 
-def main() -> int:
-    programs = find()
-    if programs is None and not os.environ.get(GIVEN):
-        print("No PostgreSQL here yet: installing it …", file=sys.stderr)
-        install()
-        programs = find()
-    if programs is None:
-        print(MISSING, file=sys.stderr)
-        return 1 if os.environ.get("CI") else 0
-    print(programs)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(provide("PostgreSQL", find, lambda: apt_get("postgresql"), GIVEN, MISSING))

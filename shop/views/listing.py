@@ -21,7 +21,7 @@ from shop.language import ngettext
 from shop.money import Currency, NotAPrice
 from shop.views import head
 from shop.views.for_everybody import Made
-from shop.views.shared import connection, shop
+from shop.views.shared import connection, money, shop
 
 _FACETS = frozenset({"availability", "type", "vendor", "tag"})
 _MOST_VALUES = 40  # of all filters together; the rest is ignored
@@ -98,14 +98,12 @@ class Listing:
         return chips
 
     def _price_title(self) -> str:
-        settings = shop().settings
-        format_price = Currency(settings.currency, settings.locale_of(language.spoken())).format
         lowest, highest = self.wish.price_from, self.wish.price_to
         if lowest is None:
-            return _("Up to %(price)s", price=format_price(highest or 0))
+            return _("Up to %(price)s", price=money(highest or 0))
         if highest is None:
-            return _("From %(price)s", price=format_price(lowest))
-        return _("%(lowest)s to %(highest)s", lowest=format_price(lowest), highest=format_price(highest))
+            return _("From %(price)s", price=money(lowest))
+        return _("%(lowest)s to %(highest)s", lowest=money(lowest), highest=money(highest))
 
     def _address(
         self,
