@@ -1,9 +1,10 @@
 # Crumb in a container: as a user without rights, on a root file system that may be read-only. Its data is /data.
+# More in docs/deployment/README.md.
 #   docker build --tag crumb .
 #   docker run --read-only --tmpfs /tmp --volume crumb:/data --publish 8000:8000 --env SHOP_HTTPS=1 crumb
 FROM python:3.13-slim AS build
 WORKDIR /srv/crumb
-COPY pyproject.toml constraints.txt ./
+COPY pyproject.toml constraints.txt README.md ./
 COPY shop shop
 RUN python -m venv .venv \
  && .venv/bin/pip install --no-cache-dir --constraint constraints.txt --editable '.[postgres]' \

@@ -3,13 +3,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 TEXTS := --input-file .cache/messages.pot --output-dir shop/locale --width 110
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format languages language screenshots clean
+.PHONY: help setup run test test-postgres check bench format languages language screenshots clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/installed ## Install what the shop needs to run
 
@@ -19,7 +20,14 @@ run: .venv/installed ## Serve the shop; CATALOGUE=export.csv sells what that fil
 test: .venv/installed-dev ## Run all tests; ARGS="-k cart" picks some
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.postgres
-	$(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal $(ARGS)
+	@$(BIN)/python -m tests.nginx
+	$(PYTEST) $(ARGS)
+
+test-postgres: .venv/installed-dev ## Run the tests that have a database on PostgreSQL; of the browser's two stories
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.postgres
+	$(PYTEST) --postgresql --ignore tests/pages/test_users_cookie.py --ignore tests/pages/test_docs.py \
+		tests/domain tests/pages tests/browser/test_buying.py tests/browser/test_finding.py $(ARGS)
 
 check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations, translations and the HTML that is served
 	$(BIN)/ruff format --check .

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import click
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from shop import cli_export, cli_images, cli_orders, cli_stock, cookies, create_app, server, user_lists
+from shop import cli_backup, cli_export, cli_images, cli_orders, cli_stock, cookies, create_app, server, user_lists
 from shop.catalogue.importing import import_file
 from shop.catalogue.shopify import CatalogueError
 from shop.cli_shared import FILE, opened, reading_progress
+from shop.database import UnknownSchema
 from shop.money import Currency
 from shop.orders.terms import TermsError, read_terms
 from shop.settings import SettingError, read_settings
@@ -46,7 +46,7 @@ def main() -> None:
         CatalogueError,
         OSError,
         DBAPIError,
-        CommandError,
+        UnknownSchema,
         ModuleNotFoundError,
     ) as error:
         message = _explain(error)
@@ -170,3 +170,4 @@ shop.add_command(cli_orders.orders)
 shop.add_command(cli_stock.stock)
 shop.add_command(cli_export.export)
 shop.add_command(cli_images.images)
+shop.add_command(cli_backup.backup)

@@ -6,15 +6,15 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shop.catalogue import pictures
-from shop.catalogue.pictures import Report
 from shop.cli_shared import chosen_settings, of_catalogue, opened, show_table
 from shop.database import Database
+
+if TYPE_CHECKING:
+    from shop.catalogue.pictures import Report
 
 
 @click.command()
@@ -31,6 +31,8 @@ def images(again: bool, refresh: bool, prune: bool, strict: bool) -> None:
 
     Broken pictures are listed at the end. In a pipe that is a line each: product, picture, what is wrong.
     """
+    from shop.catalogue import pictures  # megabytes, which a server would hold for nothing
+
     settings = chosen_settings()
     logging.getLogger("urllib3").setLevel(
         logging.ERROR
@@ -51,6 +53,8 @@ def images(again: bool, refresh: bool, prune: bool, strict: bool) -> None:
 
 def hint(database: Database) -> None:
     """After an import: say what makes its pictures light, where that is still to do."""
+    from shop.catalogue import pictures
+
     with database.reading() as connection:
         count = pictures.count_unmade(connection)
     if count:
@@ -74,6 +78,9 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("Pictures"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy.engine import make_url
 
 from shop import server
@@ -75,6 +71,10 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, kin
         for row in rows:
             click.echo("\t".join(map(printable, (kind, *row) if kind else row)))
         return
+    from rich.console import Console  # here and below: a server would hold it for nothing
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(*headings)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
@@ -93,6 +93,9 @@ def reading_progress(path: Path) -> Iterator[server.Progress | None]:
     if not sys.stderr.isatty():
         yield None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("Reading {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(path.name, total=None)
@@ -104,6 +107,9 @@ def writing_progress(things: Iterable[T], total: int, what: str) -> Iterator[T]:
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from things
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("Writing {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield from progress.track(things, total, description=what)

@@ -53,6 +53,13 @@ class Browser:
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
 
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS_TO_START)
+
+    def headers(self) -> dict[str, str]:
+        """What it sends besides cookies."""
+        return dict(OWN)
+
     def put_into_cart(self, quantities: Mapping[str, int]) -> None:
         self.cookies["cart"] = quote(json.dumps(quantities), safe="")
 
@@ -64,12 +71,12 @@ class Browser:
 
     def _request(self, method: str, path: str, body: str | None = None) -> Answer:
         """Raises one of LOST when there is no whole answer."""
-        headers = dict(OWN)
+        headers = self.headers()
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS_TO_START)
+        connection = self.connect()
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

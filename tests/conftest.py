@@ -1,11 +1,12 @@
 """What every test may use: a shop with a small shelf of goods, visitors, and the goods by name.
 
-The shelf (`shelf.csv`) is imported once; each test gets a copy of that database to itself.
+The shelf (`shelf.csv`) is imported once; each test gets a copy of that database to itself. With `--postgresql` it is
+PostgreSQL's, and so is every other that a test opens (databases.py); then only the tests that have one run.
 """
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,16 +21,20 @@ from flask.testing import FlaskClient
 
 from shop import Shop, create_app
 from shop.catalogue import store
-from shop.catalogue.importing import import_file
 from shop.catalogue.products import Variant
 from shop.database import Database
 from shop.settings import Settings
+from tests import databases
+from tests.databases import SHELF
+from tests.postgres import MISSING, Server, postgres
+from tests.postgres import find as find_postgres
+
+__all__ = ["SHELF", "postgres"]
 
 # Other tests run beside these: how long an example takes says nothing.
 hypothesis.settings.register_profile("shop", deadline=None)
 hypothesis.settings.load_profile("shop")
 
-SHELF = Path(__file__).parent / "shelf.csv"
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HTMX = {**OWN, "HX-Request-Type": "partial", "HX-Request": "true"}
 
@@ -37,27 +42,77 @@ HTMX = {**OWN, "HX-Request-Type": "partial", "HX-Request": "true"}
 both_ways = pytest.mark.parametrize("headers", [OWN, HTMX], ids=["plain", "htmx"])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgresql", action="store_true", help="keep the shops' data in PostgreSQL, not in SQLite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, leave out what has no database, what is about SQLite itself, and what runs on both anyway."""
+    if config.getoption("--postgresql"):
+        config.hook.pytest_deselected(items=[item for item in items if not _tells_of_postgres(item)])
+        items[:] = [item for item in items if _tells_of_postgres(item)]
+
+
+def _tells_of_postgres(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("sqlite") or fixtures & {"postgres", "postgres_url", "either_database", "new_url"}:
+        return False
+    # Those that open a shop for themselves do it by one of these.
+    opening = {"Database", "live_shop", "run_shop", "url_of"}
+    return "stocking" in fixtures or bool(opening & vars(item.module).keys())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Where all shops of these tests keep their data."""
+    if not request.config.getoption("--postgresql"):
+        databases.current = databases.SqliteFiles(tmp_path_factory.mktemp("shelf"))
+    elif find_postgres() is None:
+        pytest.exit(MISSING, returncode=1)
+    else:
+        server, template = request.getfixturevalue("postgres"), request.getfixturevalue("stocked_postgres")
+        databases.current = databases.PostgresDatabases(server, template)
+    yield
+    databases.current = databases.SqliteFiles()  # the server stops before the last test is put away
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """After all of a test is closed, its databases go."""
+    yield
+    if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+        databases.current.forget(folder)
+
+
 @pytest.fixture(scope="session")
-def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the shelf in it, to copy."""
-    folder = tmp_path_factory.mktemp("stocked")
-    settings = Settings(data=folder, database_url=f"sqlite:///{folder / 'shop.sqlite3'}")
-    database = Database(settings.database_url)
-    database.migrate()
-    import_file(database, SHELF, settings)
-    database.close()
-    return folder / "shop.sqlite3"
+def stocked_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database with the shelf in it, to copy."""
+    url = postgres.create()
+    databases.fill_the_shelf(url, tmp_path_factory.mktemp("postgres"))
+    return url
 
 
 @pytest.fixture
-def settings(stocked: Path, tmp_path: Path) -> Settings:
-    shutil.copy(stocked, tmp_path / "shop.sqlite3")
-    return _settings(tmp_path)
+def postgres_url(postgres: Server, stocked_postgres: str) -> Iterator[str]:
+    """The URL of a database with the shelf in it, the test's own."""
+    url = postgres.create(stocked_postgres)
+    yield url
+    postgres.drop(url)
 
 
-def _settings(data: Path) -> Settings:
-    url = f"sqlite:///{data / 'shop.sqlite3'}"
-    return Settings(data=data, database_url=url, secret_key="a key of the tests alone")
+@pytest.fixture(scope="session")
+def stocking(every_database: None) -> Callable[[Path], Settings]:
+    """`stocking(folder)` are the settings of a shop with that data folder, and with the shelf in its database."""
+
+    def stocking(data: Path) -> Settings:
+        return Settings(data=data, database_url=databases.current.stock(data), secret_key="a key of the tests alone")
+
+    return stocking
+
+
+@pytest.fixture
+def settings(stocking: Callable[[Path], Settings], tmp_path: Path) -> Settings:
+    return stocking(tmp_path)
 
 
 @pytest.fixture
@@ -68,14 +123,14 @@ def database(settings: Settings):
 
 
 @pytest.fixture(scope="session")
-def built(stocked: Path) -> Flask:
+def built(stocking: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """An app with all its templates compiled, which takes longer than most tests. `app` gives it a shop."""
-    return create_app(_settings(stocked.parent))
+    return create_app(stocking(tmp_path_factory.mktemp("built")))
 
 
 @pytest.fixture(scope="session")
-def built_for_https(stocked: Path) -> Flask:
-    return create_app(replace(_settings(stocked.parent), https=True))
+def built_for_https(stocking: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(replace(stocking(tmp_path_factory.mktemp("built")), https=True))
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.databases import environ_of
+
 SECONDS_TO_START = 60  # a deadline for a busy machine, not an expectation
 SECONDS_TO_STOP = 30
 PROJECT = Path(__file__).resolve().parent.parent
@@ -35,7 +37,11 @@ class LiveShop:
         given = {f"SHOP_{name.upper()}": str(value) for name, value in settings.items()}
         self._environ = shop_environ(**given | {"SHOP_DATA": str(data), "SHOP_PORT": str(self.port)})
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the shop's own, closed in `close`)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def url(self) -> str:
@@ -134,8 +140,9 @@ def run_shop(*arguments: object, stdin: str = "", **environ: str) -> subprocess.
 
 
 def shop_environ(**shop: str) -> dict[str, str]:
-    """This process's environment with no other settings of the shop than these."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")} | shop
+    """This process's environment with no other settings of the shop than these, and where that shop's database is."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SHOP_")}
+    return others | (environ_of(Path(shop["SHOP_DATA"])) if "SHOP_DATA" in shop else {}) | shop
 
 
 def free_port() -> int:

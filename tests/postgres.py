@@ -16,14 +16,12 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from shop.catalogue.importing import import_file
-from shop.database import Database
-from shop.settings import Settings
 from tests.installing import apt_get, provide
 
 GIVEN = "CRUMB_POSTGRES"
@@ -75,14 +73,20 @@ class Server:
         name = f"shop{next(self._numbers)}"
         copied = f" template {make_url(template).database}" if template else ""
         self._execute(f"create database {name}{copied}")
-        return f"postgresql+psycopg://crumb@/{name}?host={self._folder}"
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://crumb@/{database}?host={self._folder}"
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected."""
         self._execute(f"drop database {make_url(url).database} with (force)")
 
+    def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(f"host={self._folder} user=crumb dbname={database}", autocommit=True)
+
     def _execute(self, statement: str) -> None:
-        with psycopg.connect(f"host={self._folder} user=crumb dbname=postgres", autocommit=True) as connection:
+        with self.connect() as connection:
             connection.execute(statement)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
@@ -117,27 +121,6 @@ def postgres() -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="session")
-def stocked_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a database with the shelf in it, to copy."""
-    from tests.conftest import SHELF
-
-    url = postgres.create()
-    database = Database(url)
-    database.migrate()
-    import_file(database, SHELF, Settings(data=tmp_path_factory.mktemp("postgres"), database_url=url))
-    database.close()
-    return url
-
-
-@pytest.fixture
-def postgres_url(postgres: Server, stocked_postgres: str) -> Iterator[str]:
-    """The URL of a database with the shelf in it, the test's own."""
-    url = postgres.create(stocked_postgres)
-    yield url
-    postgres.drop(url)
 
 
 def find() -> Path | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -24,6 +23,7 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Route, sync_playwright
 
+from shop.settings import Settings
 from tests import chromium
 from tests.live import LiveShop, live_shop
 
@@ -40,10 +40,10 @@ Launch = Callable[..., Browser]
 
 
 @pytest.fixture(scope="session")
-def shop(stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveShop]:
+def shop(stocking: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveShop]:
     """A shop with the shelf in it, served by two worker processes."""
     data = tmp_path_factory.mktemp("browser-shop")
-    shutil.copy(stocked, data / "shop.sqlite3")
+    stocking(data)
     with live_shop(data, workers="2") as shop:
         yield shop
 

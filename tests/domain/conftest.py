@@ -6,9 +6,6 @@ import pytest
 
 from shop.database import Database
 from shop.settings import Settings
-from tests.postgres import postgres, postgres_url, stocked_postgres
-
-__all__ = ["either_database", "postgres", "postgres_url", "stocked_postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -40,6 +40,7 @@ from shop.orders.stocktaking import NotCountable, set_count
 from shop.server import DEMO_CATALOGUE
 from shop.settings import Settings
 from tests.conftest import SHELF
+from tests.databases import url_of
 from tests.ordering import BERLIN, NOW, in_stock, ordering, set_variant, stock
 
 LATER = NOW + timedelta(hours=1)
@@ -145,13 +146,12 @@ def shop(tmp_path: Path) -> Iterator[Catalogue]:
 
 
 class Catalogue:
-    """An empty shop on SQLite, whose catalogue comes from files and goes to files."""
+    """An empty shop, whose catalogue comes from files and goes to files."""
 
     def __init__(self, folder: Path, currency: str) -> None:
         self.folder = folder
-        self.settings = Settings(
-            currency=currency, data=folder / "instance", database_url=f"sqlite:///{folder / 'shop.sqlite3'}"
-        )
+        data = folder / "instance"
+        self.settings = Settings(currency=currency, data=data, database_url=url_of(data))
         self.database = Database(self.settings.database_url)
         self.database.migrate()
 

@@ -16,6 +16,8 @@ from shop.orders.mail import Mail
 from shop.orders.placing import NotTaken, place
 from tests.ordering import NOW, TERMS, all_orders, tables, wishing
 
+pytestmark = pytest.mark.sqlite
+
 MOST_TRIES = 60
 
 

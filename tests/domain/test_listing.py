@@ -143,6 +143,7 @@ def written_anew(database: Database) -> dict[tuple[str, str], tuple[list[int], s
     return written(database)
 
 
+@pytest.mark.sqlite  # the next test is this on PostgreSQL
 @hypothesis_settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a smaller seed is no simpler

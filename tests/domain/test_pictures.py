@@ -25,6 +25,7 @@ from shop.database import Database
 from shop.database import pictures as table
 from shop.settings import Settings
 from tests import picture_server
+from tests.databases import url_of
 from tests.domain.test_full_disk import files_of_at_most
 from tests.live import PROJECT, shop_environ, wait_until
 from tests.picture_server import PictureServer, encoded, picture
@@ -104,7 +105,7 @@ def server():
 @pytest.fixture
 def shop(tmp_path: Path, server: PictureServer):
     data = tmp_path / "data"
-    shop = Shop(Settings(data=data, database_url=f"sqlite:///{data / 'shop.sqlite3'}"), tmp_path, server)
+    shop = Shop(Settings(data=data, database_url=url_of(data)), tmp_path, server)
     yield shop
     shop.database.close()
 
@@ -437,6 +438,7 @@ def running(shop: Shop):
         process.wait()
 
 
+@pytest.mark.sqlite  # where one who writes keeps all others from it
 def test_what_was_killed_at_any_moment_goes_on_where_it_stopped(shop, server):
     server.pictures = {
         "/first.png": picture(40, 40),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import HTMX, OWN, both_ways, set_cart, soup, text
+from tests.databases import written_by
 from tests.pages.test_users import ANN, HOSTILE, ON_LIST, THREE, crowd, keep, sealed, undo_form, whole_page
 from tests.pages.test_users_cookie import UNREADABLE, readings
 
@@ -332,7 +333,7 @@ def test_no_log_and_no_database_names_anybody(client, settings, caplog, capfd, h
 
     client.application.extensions["shop"].database.close()
     logged = caplog.text + "".join(capfd.readouterr())
-    stored = b"".join(each.read_bytes() for each in settings.data.iterdir() if each.is_file())
+    stored = written_by(settings.data)
     assert logged.count('"path": "/users') >= 10  # so there is something to look through
     assert b"clay-teapot" in stored
     kept = (logged + stored.decode("latin-1") + stored.decode(errors="replace")).casefold()

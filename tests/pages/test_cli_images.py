@@ -76,6 +76,7 @@ def test_sizes_that_nothing_needs_any_more_are_removed_when_told(merchant, expor
     assert "0 removed" in merchant.types("images", "--prune").stderr
 
 
+@pytest.mark.sqlite  # where each catalogue has a file of its own
 def test_the_pictures_of_a_catalogue_that_is_served_beside_the_shop(merchant, export):
     result = merchant.types("images", "--catalogue", export)
 

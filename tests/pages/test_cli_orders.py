@@ -25,6 +25,7 @@ from shop.orders import payment, states, store
 from shop.orders.orders import Fulfilment, Order, Payment
 from shop.settings import Settings
 from tests.conftest import SHELF
+from tests.databases import environ_of
 from tests.live import PROJECT, run_shop, shop_environ
 from tests.ordering import in_stock, ordering, stock
 from tests.stripe_stand_in import StripeStandIn, stripe_stand_in
@@ -38,7 +39,7 @@ class Merchant:
     def __init__(self, settings: Settings, **environ: str) -> None:
         self.settings = settings
         self.database = Database(settings.database_url)
-        self.environ = {"SHOP_DATA": str(settings.data), "SHOP_SECRET_KEY": SECRET_KEY, **environ}
+        self.environ = {**environ_of(settings.data), "SHOP_SECRET_KEY": SECRET_KEY, **environ}
 
     def types(self, *arguments: object, **environ: str) -> Result:
         """Run `shop` with those arguments; its output goes into a pipe."""
@@ -545,6 +546,7 @@ def test_a_count_that_cannot_be_set_is_one_line(merchant, item, count, code):
 # A shop of a file.
 
 
+@pytest.mark.sqlite  # where each catalogue has a file of its own
 def test_the_shop_of_a_catalogue_is_reached_by_its_file(merchant):
     before = merchant.types("stock", "--catalogue", SHELF, "low")
     assert (before.exit_code, before.stderr.splitlines()[-1][:27]) == (1, "Error: Nothing has served s")

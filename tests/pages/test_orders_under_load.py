@@ -24,9 +24,6 @@ import sqlalchemy as sa
 from shop.database import Database, order_events, order_lines, orders, outbox, products, variants
 from tests.buyers import LOST, Answer, Browser, QuickShop, catalogue, quick_shop
 from tests.live import free_port, wait_until
-from tests.postgres import postgres
-
-__all__ = ["postgres"]
 
 SOON = 60  # seconds: a deadline for a busy machine
 MANY = 6  # workers: each has one order in hand at a time
@@ -306,6 +303,7 @@ def test_orders_are_placed_while_mail_cannot_be_sent(open_shop, new_url):
 # No room on the disk
 
 
+@pytest.mark.sqlite
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits another process's files as only Linux can")
 def test_on_a_full_disk_the_order_is_refused_and_the_same_form_places_it_later(open_shop, tmp_path):
     url = f"sqlite:///{tmp_path / 'shop.sqlite3'}"

@@ -24,6 +24,7 @@ from shop.orders.stripe_checkout import stripe_amount
 from shop.orders.terms import read_terms
 from shop.settings import Settings
 from tests.conftest import OWN, SHELF
+from tests.databases import url_of
 from tests.live import LiveShop, live_shop, wait_until
 from tests.stripe_stand_in import StripeStandIn, stripe_stand_in
 
@@ -52,7 +53,7 @@ def live(everyones_stripe: StripeStandIn, tmp_path_factory: pytest.TempPathFacto
     with live_shop(
         data,
         catalogue=SHELF,
-        database_url=f"sqlite:///{data / 'shop.sqlite3'}",
+        database_url=url_of(data),  # with a catalogue it would have another
         stripe_key=everyones_stripe.key,
         stripe_webhook_secret=everyones_stripe.secret,
         stripe_api=everyones_stripe.url,
@@ -68,7 +69,7 @@ class Shop:
         self.webhook = f"{live.url}/payments/stripe"
         self.settings = Settings(
             data=live.data,
-            database_url=f"sqlite:///{live.data / 'shop.sqlite3'}",
+            database_url=url_of(live.data),
             secret_key="a key of the tests alone",
             stripe_key=stripe.key,
             stripe_webhook_secret=stripe.secret,

@@ -228,8 +228,11 @@ def test_many_values_are_one_field(client, database):
     with database.writing() as connection:
         shirt = connection.execute(sa.select(variants).where(variants.c.item == "shirt.blue.m")).one()._asdict()
         del shirt["id"]
-        sizes = [f"EU {size}" for size in range(20, 40)]
-        rows = [shirt | {"item": f"shirt.{size}", "option_values": ["Blue", size]} for size in sizes]
+        sizes = {size: f"EU {size}" for size in range(20, 40)}
+        rows = [
+            shirt | {"item": f"shirt.{name}", "option_values": ["Blue", name], "position": 100 + size}
+            for size, name in sizes.items()
+        ]
         connection.execute(sa.insert(variants), rows)
     page = soup(client.get("/products/shirt?variant=shirt.EU 33"))
     field = page.select_one("form[method=get] select[name=variant]")
