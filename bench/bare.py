@@ -50,12 +50,8 @@ class _Reference(server._Server):
     """The shop's server, of another app, and without chores."""
 
     def __init__(self, app: Flask, port: int) -> None:
-        super().__init__("127.0.0.1", replace(Settings(), port=port), "ready")
-        self._app = app
+        super().__init__("127.0.0.1", replace(Settings(), port=port), "ready", app)
         self._chores = _NoChores()
-
-    def create_app(self, _settings: Settings) -> Flask:
-        return self._app
 
 
 class _NoChores:
@@ -66,9 +62,7 @@ class _NoChores:
 
 def main() -> None:
     answers, port = json.loads(Path(sys.argv[1]).read_text()), int(sys.argv[2])
-    reference = _Reference(create_app(answers), port)
-    server.create_app = reference.create_app
-    reference.run()
+    _Reference(create_app(answers), port).run()
 
 
 if __name__ == "__main__":

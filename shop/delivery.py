@@ -46,6 +46,7 @@ _READ = (
 )
 
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
+_HEADERS = 1500  # bytes that an answer's headers take in memory, about
 _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
 
 
@@ -115,7 +116,7 @@ def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
 
 
 def _size(key: tuple[Any, ...], answer: Answer) -> int:
-    return len(answer.body) + sum(map(len, filter(None, key)))
+    return len(answer.body) + sum(map(len, filter(None, key))) + _HEADERS
 
 
 def _ask(app: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> tuple[str, Headers, Iterable[bytes]]:
@@ -177,10 +178,10 @@ def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartRespons
     if wanted and answer.etag and _names(wanted, answer.etag):
         access_log.write(environ, "304", 0, started, answer.logged_path)
         start_response("304 NOT MODIFIED", [header for header in answer.headers if header[0] not in _OF_THE_BODY])
-        return ()
+        return []
     access_log.write(environ, answer.status, len(answer.body), started, answer.logged_path)
     start_response(answer.status, answer.headers)
-    return (answer.body,)
+    return [answer.body]  # a list, which granian sends at once: for all else it makes a stream
 
 
 _OF_THE_BODY = frozenset({"Content-Length", "Content-Type", "Content-Encoding"})

@@ -5,6 +5,7 @@ So that one can't depend on the visitor unnoticed, and may be kept.
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Any
 
 from flask import current_app
@@ -27,5 +28,5 @@ def kept_fragment(name: str, /, **values: Any) -> Markup:
     kept: Markup | None = memory.get(key)
     if kept is None:
         kept = fragment(name, **values)
-        memory.put(key, kept, len(kept))
+        memory.put(key, kept, getsizeof(kept))
     return kept

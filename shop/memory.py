@@ -8,8 +8,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any
 
-# What an entry costs besides its value, roughly: its key, its place in the table.
-_OVERHEAD = 400
+# What an entry costs besides its value, roughly: its key, its place in the table, both of several parts.
+_OVERHEAD = 800
 
 
 class Memory:

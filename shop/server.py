@@ -7,36 +7,43 @@ and stops them all together.
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import gc
 import hashlib
-import importlib
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import sqlalchemy as sa
+from flask import Flask
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from shop import background, create_app
+from shop import background, create_app, language
 from shop.catalogue.importing import import_file
 from shop.catalogue.indexing import catch_up
 from shop.database import Database, imports, products
+from shop.money import Currency
 from shop.orders import mail
 from shop.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 DEMO_CATALOGUE = Path(__file__).parent / "demo" / "catalogue.csv"
 
@@ -69,10 +76,29 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
         settings = with_database_of(settings, catalogue)
     count = _open_catalogue(settings, catalogue, showing)
 
-    importlib.import_module("shop.views")  # once, for the workers that are forked from here
     listening = f"http://{_in_url(settings.host)}:{settings.port}"
     greeting = f"{settings.name}: {_products(count)} on {listening} (Ctrl-C stops)"
-    _Server(address, settings, "\n".join(filter(None, (mail.destination(settings), greeting)))).run()
+    said = "\n".join(filter(None, (mail.destination(settings), greeting)))
+    _Server(address, settings, said, _prepared(settings)).run()
+
+
+def _prepared(settings: Settings) -> Flask:
+    """The app with all that every worker needs: those that are forked from here share it instead of making their own.
+
+    It has no connection and no thread yet, which a fork would break.
+    """
+    _share_one_arena()
+    app = create_app(settings)
+    for name in app.jinja_env.list_templates(["html", "txt", "xml"]):
+        app.jinja_env.get_template(name)
+    for code in settings.languages:
+        Currency(settings.currency, settings.locale_of(code)).format(0)
+        language.name_of(code)
+        with language.speaking(code):
+            language.translation("")
+    gc.collect()
+    gc.freeze()  # the collector's marks would turn each worker's share into a copy
+    return app
 
 
 def load_demo(database: Database, settings: Settings, showing: Showing) -> object:
@@ -173,6 +199,85 @@ def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+# Threads of a worker, most of which are there only while they are needed: one works at a page, the others wait for
+# visitors who are slow to send their form, or to take a long answer. The last few are kept for what isn't slow.
+_THREADS = 48
+_THREADS_FOR_FORMS = 40
+
+# Connections that one worker holds at once, idle ones included: browsers keep up to six open each.
+_MOST_CONNECTIONS = 4096
+_FILES_OF_A_WORKER = 100  # besides its connections: the database, templates, pipes
+
+_LARGEST_FORM = 1024 * 1024  # bytes. A longer one is left to the app, which refuses it unread.
+
+
+class _InTurn:
+    """The app, for many threads: one works, since Python lets no more, and the others wait for their visitors.
+
+    A form is read before its turn comes, so a visitor who sends a byte a second holds up nobody. One whose
+    connection broke in the middle is not acted on.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+        self._turn = threading.Lock()
+        self._forms = threading.BoundedSemaphore(_THREADS_FOR_FORMS)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            if not self._forms.acquire(blocking=False):
+                return _refused("503 Service Unavailable", start_response)
+            try:
+                whole = _take_in(environ)
+            finally:
+                self._forms.release()
+            if not whole:
+                return _refused("400 Bad Request", start_response)
+        with self._turn:
+            return self._app(environ, start_response)
+
+
+class _Made:
+    """Gives a worker the app that was made before the fork; one of its own where workers are started otherwise."""
+
+    def __init__(self, settings: Settings, app: Flask) -> None:
+        self._settings = settings
+        self._app: Flask | None = app
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_settings": self._settings, "_app": None}
+
+    def __call__(self) -> WSGIApplication:
+        return _InTurn(self._app or create_app(self._settings))
+
+
+def _take_in(environ: WSGIEnvironment) -> bool:
+    """Put the request's body in memory. False when it ended too early."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdecimal() and int(length) > _LARGEST_FORM:
+        return True
+    body = environ["wsgi.input"].read(_LARGEST_FORM + 1)
+    environ["wsgi.input"] = BytesIO(body)
+    return not length.isdecimal() or len(body) == int(length)
+
+
+def _refused(status: str, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", "0"), ("Retry-After", "10")])
+    return []
+
+
+def _most_files() -> int:
+    """How many files a process may have open, its connections included: as many as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_CONNECTIONS + _FILES_OF_A_WORKER
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
+
+
 # Only `_obey` takes these, in both kinds of process: everywhere else they are held, so that none is lost.
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -186,17 +291,17 @@ class _Server(MPServer):
     as well, which then look as if they had died. And workers outlive a main process that is killed.
     """
 
-    def __init__(self, address: str, settings: Settings, greeting: str) -> None:
+    def __init__(self, address: str, settings: Settings, greeting: str, app: Flask) -> None:
+        connections = min(_MOST_CONNECTIONS, _most_files() - _FILES_OF_A_WORKER)
         super().__init__(
             target="shop",
             address=address,
             port=settings.port,
             interface=Interfaces.WSGI,
             workers=settings.workers,
-            # Measured: pages are Python's work, and more threads in one process only take turns at it.
-            blocking_threads=1,
-            # Connections that one worker holds at once, idle ones included: browsers keep up to six open each.
-            backpressure=512,
+            blocking_threads=_THREADS,
+            blocking_threads_idle_timeout=10,
+            backpressure=max(1, connections),
             # The other mode's stop can miss the end of its own work (a wait on a condition without a look first).
             runtime_mode=RuntimeModes.st,
             http=HTTPModes.http1,
@@ -210,7 +315,7 @@ class _Server(MPServer):
             respawn_interval=0,
             workers_kill_timeout=SECONDS_TO_FINISH,
         )
-        self._settings = settings
+        self._app = _Made(settings, app)
         self._greeting = greeting
         self._chores = _Chores(settings)
         self._killed = False
@@ -218,7 +323,7 @@ class _Server(MPServer):
     def run(self) -> None:
         """Serve until a signal. Raises KeyboardInterrupt when a second Ctrl-C had to kill."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        self.serve(spawn_target=_work, target_loader=partial(create_app, self._settings), wrap_loader=False)
+        self.serve(spawn_target=_work, target_loader=self._app, wrap_loader=False)
         if self._killed:
             raise KeyboardInterrupt
 
@@ -326,8 +431,28 @@ def _work(*args: Any) -> None:
     """A worker's life. It stops when the main process says so with SIGTERM, or is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the main process's handler, inherited
     threading.Thread(target=_obey, args=({signal.SIGTERM}, _stop_working), daemon=True).start()
+    threading.Thread(target=_give_back_memory, daemon=True).start()
     threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
     MPServer._spawn_wsgi_worker(*args)
+
+
+_M_ARENA_MAX = -8  # of glibc's malloc.h
+_SECONDS_BETWEEN_TRIMS = 10
+
+
+def _share_one_arena() -> None:
+    """Have all threads take memory from one place: each would keep megabytes free for itself, and only one works."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def _give_back_memory() -> None:
+    """Let the system have what a busy time has left free in this process, now and then."""
+    libc = ctypes.CDLL(None)
+    while hasattr(libc, "malloc_trim"):
+        time.sleep(_SECONDS_BETWEEN_TRIMS)
+        libc.malloc_trim(0)
 
 
 def _stop_working(signum: int) -> None:

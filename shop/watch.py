@@ -24,42 +24,49 @@ class Watch(Protocol):
 class SqliteWatch:
     """Reads the number again only when SQLite says that another connection has committed something.
 
-    Source: SQLite's documentation, PRAGMA data_version. A connection for each thread, which never writes: the
-    pragma counts the commits of others alone.
+    Source: SQLite's documentation, PRAGMA data_version. Its connection never writes: the pragma counts the commits of
+    others alone. Safe to share between threads.
     """
 
     def __init__(self, path: str) -> None:
         self._uri = f"file:{quote(path)}?mode=rw"  # never makes the file
-        self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._reading = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._seen: object = None
+        self._number: int | None = None
 
     def version(self) -> int | None:
-        try:
-            return self._read()
-        except sqlite3.Error:
-            self._local.connection = None
-            return None
+        with self._reading:
+            try:
+                return self._read()
+            except sqlite3.Error:
+                self._drop()
+                return None
 
     def _read(self) -> int | None:
-        local = self._local
-        connection: sqlite3.Connection | None = getattr(local, "connection", None)
+        connection = self._connection
         if connection is None:
-            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None, check_same_thread=False)
-            self._opened.append(connection)
-            local.connection, local.seen = connection, None
+            self._seen = None
+            connection = self._connection = sqlite3.connect(
+                self._uri, uri=True, isolation_level=None, check_same_thread=False
+            )
         # In this order: a commit in between makes the next look read the number again.
         seen = connection.execute("PRAGMA data_version").fetchone()
-        if seen != local.seen:
+        if seen != self._seen:
             row = connection.execute(_NUMBER).fetchone()
-            local.number = row[0] if row else None
-            local.seen = seen
-        number: int | None = local.number
-        return number
+            self._number = row[0] if row else None
+            self._seen = seen
+        return self._number
 
-    def close(self) -> None:
-        for connection in self._opened:
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+    def close(self) -> None:
+        with self._reading:
+            self._drop()
 
 
 class RowWatch:
@@ -67,30 +74,33 @@ class RowWatch:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._local = threading.local()
-        self._opened: list[Connection] = []
+        self._reading = threading.Lock()
+        self._connection: Connection | None = None
 
     def version(self) -> int | None:
-        for _attempt in range(2):  # a connection that has gone away since is opened again
-            try:
-                return self._read()
-            except sa.exc.SQLAlchemyError:
-                self._local.connection = None
+        with self._reading:
+            for _attempt in range(2):  # a connection that has gone away since is opened again
+                try:
+                    return self._read()
+                except sa.exc.SQLAlchemyError:
+                    self._drop()
         return None
 
     def _read(self) -> int | None:
-        connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._engine.connect()
-            self._opened.append(connection)
-            self._local.connection = connection
-        found: int | None = connection.execute(_STATEMENT).scalar()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        found: int | None = self._connection.execute(_STATEMENT).scalar()
         return found
 
-    def close(self) -> None:
-        for connection in self._opened:
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
             with suppress(sa.exc.SQLAlchemyError):
                 connection.close()
+
+    def close(self) -> None:
+        with self._reading:
+            self._drop()
 
 
 _STATEMENT = sa.text(_NUMBER)

@@ -22,7 +22,7 @@ from shop.views.shared import current_contents, shop
 
 # Nobody can write one into a catalogue: it is another in each process.
 _SECRET = secrets.token_hex(8)
-_MARK = re.compile(f"<!--{_SECRET}:([a-z/-]+)-->")
+_MARK = re.compile(f"<!--{_SECRET}:([a-z/-]+)-->".encode())
 
 # A page as text, with its status when it isn't 200.
 Made = str | tuple[str, int]
@@ -41,7 +41,7 @@ def for_everybody(view: View) -> View:
             return view(**values)
         version = delivery.version()
         key = (request.full_path, language.spoken(), security.own_origin(shop().settings))
-        pieces: list[str] | None = shop().pages.get(key, version) if version is not None else None
+        pieces: list[bytes] | None = shop().pages.get(key, version) if version is not None else None
         if pieces is None:
             g.marking = True
             try:
@@ -51,7 +51,7 @@ def for_everybody(view: View) -> View:
             if isinstance(page, BaseResponse):
                 return page
             text, status = page if isinstance(page, tuple) else (page, 200)
-            pieces = _MARK.split(text)
+            pieces = _MARK.split(text.encode())  # a text with one letter of another script takes twice as much
             if status != 200:
                 return _put_together(pieces, status)
             if version is not None:
@@ -71,10 +71,10 @@ def is_marking() -> bool:
     return bool(g.get("marking"))
 
 
-def _put_together(pieces: list[str], status: int = 200) -> Response:
+def _put_together(pieces: list[bytes], status: int = 200) -> Response:
     """The page with this visitor's parts: names of fragments stand at the odd places."""
     visitor = cookies.has_any()
-    html = "".join([_PARTS[piece]() if place % 2 else piece for place, piece in enumerate(pieces)])
+    html = b"".join([_PARTS[piece.decode()]().encode() if place % 2 else piece for place, piece in enumerate(pieces)])
     answer = make_response(html, status)
     answer.headers["Cache-Control"] = "private, no-cache" if visitor else "public, no-cache"
     keep_for_this_visitor()

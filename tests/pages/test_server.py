@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,18 @@ def get(shop, path: str, **headers: str) -> tuple[int, str]:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def post(shop, form: str, path: str = "/cart-items", **headers: str) -> tuple[int, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
+    headers |= {"Sec-Fetch-Site": "same-origin", "Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        connection.request("POST", path, form, headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer
     finally:
         connection.close()
 
@@ -56,6 +71,35 @@ class HalfAnOrder:
 
     def give_up(self) -> None:
         self._socket.close()
+
+
+FORM = (
+    b"POST /cart-items HTTP/1.1\r\nHost: 127.0.0.1\r\nSec-Fetch-Site: same-origin\r\n"
+    b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8\r\n\r\n"
+)
+
+
+@contextmanager
+def visitors(shop, count: int, saying: bytes = b"") -> Iterator[list[socket.socket]]:
+    """So many connections to the shop at once, on each of which a part of a request was sent."""
+    with ExitStack() as opened:
+        connected = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", shop.port), timeout=30)) for _ in range(count)
+        ]
+        for visitor in connected:
+            visitor.sendall(saying)
+        yield connected
+
+
+@pytest.fixture
+def many_files():
+    """This process may have as many files open as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4000:
+        pytest.skip("This system lets a process have too few connections")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def only_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -135,9 +179,92 @@ def test_a_worker_that_died_is_replaced(tmp_path):
         assert "Unexpected exit" in shop.log
 
 
-def test_a_request_with_many_cookies_passes(tmp_path):
+# Slow visitors. One worker, so that none is lucky to be served by another.
+
+
+def test_visitors_who_say_nothing_keep_nobody_waiting(tmp_path, many_files):
+    with live_shop(tmp_path, workers=1) as shop, visitors(shop, 2000) as silent:
+        assert get(shop, "/products")[0] == 200
+        silent[0].sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert silent[0].recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_visitors_who_send_a_byte_now_and_then_keep_nobody_waiting(tmp_path):
+    with (
+        live_shop(tmp_path, catalogue=SHELF, workers=1) as shop,
+        visitors(shop, 30, b"GET /products HTTP/1.1\r\nHo"),
+        visitors(shop, 30, FORM) as buyers,
+    ):
+        for letter in (b"i", b"t", b"e"):
+            for buyer in buyers:
+                buyer.sendall(letter)
+            assert get(shop, "/products")[0] == 200
+            assert post(shop, "item=mug")[0] == 303
+
+        buyers[0].sendall(b"m=mug")
+        assert buyers[0].recv(65536).startswith(b"HTTP/1.1 303 ")
+
+
+def test_forms_that_never_end_leave_the_pages_to_others(tmp_path):
+    with live_shop(tmp_path, workers=1) as shop, visitors(shop, 200, FORM):
+        assert get(shop, "/products")[0] == 200
+        wait_until(lambda: post(shop, "item=mug")[0] == 503, 30, "the shop to take no more forms")
+        assert get(shop, "/products")[0] == 200
+
+
+def test_who_stops_reading_a_long_answer_keeps_nobody_waiting(tmp_path, long_catalogue):
+    with live_shop(tmp_path, catalogue=long_catalogue, workers=1) as shop:
+        with visitors(shop, 1, b"GET /feeds/google.xml HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") as (reader,):
+            assert reader.recv(1000).startswith(b"HTTP/1.1 200 ")
+            # Who reads no more has taken the one turn there is.
+            assert get(shop, "/feeds/google.xml")[0] == 503
+            assert get(shop, "/products")[0] == 200
+        wait_until(lambda: get(shop, "/feeds/google.xml")[0] == 200, 30, "the turn to be free again")
+
+
+@pytest.fixture(scope="module")
+def long_catalogue(tmp_path_factory) -> Path:
+    """One whose feed is longer than what a connection holds on its way."""
+    path = tmp_path_factory.mktemp("long") / "export.csv"
+    rows = "".join(f"vase-{n},Vase {n},<p>{'Blue glass. ' * 800}</p>,12.00,true,active\n" for n in range(1500))
+    path.write_text("Handle,Title,Body (HTML),Variant Price,Published,Status\n" + rows)
+    return path
+
+
+def test_a_form_that_was_cut_off_is_not_acted_on(tmp_path):
+    with live_shop(tmp_path, catalogue=SHELF, workers=1) as shop, visitors(shop, 1, FORM + b"item=mu") as (buyer,):
+        buyer.shutdown(socket.SHUT_WR)
+        assert b" 303 " not in buyer.recv(65536)
+
+
+# What requests and answers may carry
+
+
+def test_all_our_cookies_and_as_many_of_others_pass(tmp_path):
+    ours = "; ".join(f"{name}={'x' * size}" for name, size in (("cart", 2000), ("users", 3600), ("session", 400)))
     with live_shop(tmp_path) as shop:
-        assert get(shop, "/health", Cookie="other=" + "x" * 8192)[0] == 200
+        assert get(shop, "/products", Cookie=f"{ours}; other={'x' * 8192}")[0] == 200
+
+
+def test_a_request_with_too_much_is_refused_and_said_so(tmp_path):
+    with live_shop(tmp_path) as shop:
+        assert get(shop, "/products", Cookie="other=" + "x" * 200_000)[0] == 431
+        assert get(shop, "/" + "x" * 70_000)[0] == 414
+        assert get(shop, "/products")[0] == 200
+
+
+def test_an_answer_with_a_full_cookie_passes(tmp_path):
+    """The people on a visitor's list are one cookie, which comes back whole with each change."""
+    with live_shop(tmp_path) as shop:
+        cookie = ""
+        for number in range(20):
+            person = f"name=Ann+Lee+{number}&email=ann{number}@example.org&city=Ely&country=GB"
+            status, answer = post(shop, person, "/users", Cookie=cookie)
+            assert status == 303
+            (cookie,) = (each for each in answer.headers.get_all("Set-Cookie") if each.startswith("users="))
+            cookie = cookie.partition(";")[0]
+        assert len(cookie) > 2500
+        assert "Ann Lee 19" in get(shop, "/users", Cookie=cookie)[1]
 
 
 def test_what_was_imported_is_still_sold_after_a_restart(tmp_path):
