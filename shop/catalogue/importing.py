@@ -9,27 +9,30 @@ A product whose rows say the same as at its last import is left alone, its stock
 
 from __future__ import annotations
 
-import io
-import os
+import gc
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from shop.catalogue import indexing
-from shop.catalogue.indexing import Entry, Indexer
-from shop.catalogue.shopify import BadFile, BadRow, ImageRecord, ProductRecord, VariantRecord, read_products
-from shop.catalogue.slugs import slug_of
-from shop.catalogue.words import title_key
+from shop.catalogue import bulk, indexing
+from shop.catalogue.indexing import Indexer
+from shop.catalogue.reading import (
+    BATCH,
+    IMAGE_COLUMNS,
+    PRODUCT_COLUMNS,
+    TRANSLATION_COLUMNS,
+    VARIANT_COLUMNS,
+    Export,
+    Goods,
+)
+from shop.catalogue.shopify import BadFile, BadRow
 from shop.database import (
     Database,
     collections,
@@ -46,8 +49,9 @@ from shop.settings import Settings
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Rows = list[tuple[Any, ...]]
+_Numbered = tuple[int, Goods]  # a product to write, with its id
 
-BATCH = 2_000  # rows of products, variants and images that are written together
 PICTURES = {
     ".avif",
     ".gif",
@@ -57,6 +61,13 @@ PICTURES = {
     ".svg",
     ".webp",
 }  # files beside the CSV that may be shown
+
+# Made once: SQLAlchemy takes longer to put a statement together than to run it.
+_HANDLES: sa.BindParameter[list[str]] = sa.bindparam("handles", expanding=True)
+_KNOWN = sa.select(products.c.handle, products.c.id, products.c.digest, products.c.import_id).where(
+    products.c.handle.in_(_HANDLES)
+)
+_COLLECTIONS = sa.select(collections).where(collections.c.handle.in_(_HANDLES))
 
 
 @dataclass
@@ -114,24 +125,33 @@ def import_file(
     """
     path = Path(path)
     report = Report()
-    with _opened(path) as file:
-        records = read_products(
-            file.buffered,
-            Currency(settings.currency, settings.locale),
-            name=path.name,
-            skip=report.skipped.append if skip_bad_rows else None,
-        )
-        report.ignored_columns = records.ignored_columns
-        with database.writing() as connection:
+    currency = Currency(settings.currency, settings.locale)
+    with closing(Export(path, currency, skip_bad_rows=skip_bad_rows)) as export:
+        report.ignored_columns = export.ignored_columns
+        with _uncollected(), export.batches() as batches, database.writing() as connection:
             run = _Import(connection, report, _Pictures(path.parent, settings.images), path.name)
-            for batch in _batches(records):
-                run.take(batch, skip_bad_rows)
+            for batch in batches:
+                report.skipped += batch.skipped
+                run.take(batch.goods, skip_bad_rows)
+                gc.collect(1)  # the few there are, of the database's cursors
                 if progress:
-                    progress(file.count, file.size)
-            run.finish(replace, file.digest)
+                    progress(batch.done, export.size)
+            run.finish(replace, batch.digest)
         if progress:
-            progress(file.count, file.size)
+            progress(batch.done, export.size)
     return report
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps Python from looking again and again for circles among millions of new things that are in none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Import:
@@ -151,26 +171,25 @@ class _Import:
         self._id: int = connection.scalars(imports.insert().values(start).returning(imports.c.id)).one()
         self._last_product = connection.scalar(sa.select(sa.func.max(products.c.id))) or 0
 
-    def take(self, batch: list[ProductRecord], skip_bad_rows: bool) -> None:
+    def take(self, batch: list[Goods], skip_bad_rows: bool) -> None:
         """Write what is new or changed of a batch, in the file's order."""
         known = self._known(batch)
         new: list[_Numbered] = []
         changed: list[_Numbered] = []
         unchanged: list[int] = []
         met: set[str] = set()
-        for record in batch:
-            before = known.get(record.handle)
-            if record.handle in met or (before and before.import_id == self._id):
-                self._meet_again(record, skip_bad_rows)
+        for goods in batch:
+            before = known.get(goods.handle)
+            if goods.handle in met or (before and before.import_id == self._id):
+                self._meet_again(goods, skip_bad_rows)
                 continue
-            met.add(record.handle)
-            self._count(record)
-            digest = _digest(record)
+            met.add(goods.handle)
+            self._count(goods)
             if before is None:
                 self._last_product += 1
-                new.append(_Numbered(self._last_product, record, digest))
-            elif before.digest != digest:
-                changed.append(_Numbered(before.id, record, digest))
+                new.append((self._last_product, goods))
+            elif before.digest != goods.digest:
+                changed.append((before.id, goods))
             else:
                 unchanged.append(before.id)
         self._stamp(products.c.id, unchanged)
@@ -196,32 +215,30 @@ class _Import:
         finished = {"digest": digest, "finished_at": datetime.now(UTC).isoformat(timespec="seconds")}
         self._connection.execute(imports.update().where(imports.c.id == self._id).values(finished))
 
-    def _known(self, batch: list[ProductRecord]) -> dict[str, Any]:
+    def _known(self, batch: list[Goods]) -> dict[str, Any]:
         """What the shop has of a batch, by handle."""
-        handles = [record.handle for record in batch]
-        columns = (products.c.handle, products.c.id, products.c.digest, products.c.import_id)
-        rows = self._connection.execute(sa.select(*columns).where(products.c.handle.in_(handles)))
+        rows = self._connection.execute(_KNOWN, {"handles": [goods.handle for goods in batch]})
         return {row.handle: row for row in rows}
 
-    def _meet_again(self, record: ProductRecord, skip_bad_rows: bool) -> None:
+    def _meet_again(self, goods: Goods, skip_bad_rows: bool) -> None:
         bad = BadRow(
             self._source,
-            record.line,
+            goods.line,
             "Handle",
-            record.handle,
+            goods.handle,
             "new here: an earlier product has this handle, and the rows of one product follow each other",
-            handle=record.handle,
+            handle=goods.handle,
         )
         if not skip_bad_rows:
             raise bad
         self._report.skipped.append(bad)
 
-    def _count(self, record: ProductRecord) -> None:
+    def _count(self, goods: Goods) -> None:
         self._report.products += 1
-        self._report.variants += len(record.variants)
-        self._report.images += len(record.images)
-        if record.files:
-            self._report.missing_images += sum(not self._pictures.copy(file) for file in record.files)
+        self._report.variants += len(goods.variants)
+        self._report.images += len(goods.images)
+        if goods.files:
+            self._report.missing_images += sum(not self._pictures.copy(file) for file in goods.files)
 
     def _stamp(self, column: sa.Column[Any], values: Sequence[Any]) -> None:
         """Note that this import's file has the products whose `column` is one of `values`."""
@@ -230,33 +247,35 @@ class _Import:
             self._connection.execute(stamped)
 
     def _create(self, new: list[_Numbered]) -> None:
-        stamp = {"import_id": self._id, "created_at": self._now, "updated_at": self._now}
-        rows = [_product_row(one) | stamp for one in new]
-        self._write(products.insert(), rows)
-        self._write(variants.insert(), [row for one in new for row in _variant_rows(one)])
+        stamp = (self._id, self._now, self._now)
+        columns = ("id", *PRODUCT_COLUMNS, "import_id", "created_at", "updated_at")
+        self._insert(products, columns, [(id, *goods.product, *stamp) for id, goods in new])
+        self._insert_of(variants, VARIANT_COLUMNS, [(id, goods.variants) for id, goods in new])
         self._write_rest(new)
-        for one, row in zip(new, rows, strict=True):
-            self._indexer.add(_entry(one, row))
+        for id, goods in new:
+            self._indexer.add(goods.entry(id))
         self._report.created += len(new)
 
     def _update(self, changed: list[_Numbered]) -> None:
         if not changed:
             return
-        ids = [one.id for one in changed]
+        ids = [id for id, _ in changed]
         before = list(indexing.read_entries(self._connection, ids))
         stamp = {"import_id": self._id, "updated_at": self._now}
-        rows = [_product_row(one) | stamp | {"key": one.id} for one in changed]
+        rows = [_named(PRODUCT_COLUMNS, goods.product) | stamp | {"key": id} for id, goods in changed]
         self._write(_update_by_id(products), rows)
         self._update_variants(changed, ids)
         for table in (images, product_tags, product_collections, product_translations):
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
         self._write_rest(changed)
-        self._indexer.replace(before, map(_entry, changed, rows))
+        self._indexer.replace(before, [goods.entry(id) for id, goods in changed])
         self._report.updated += len(changed)
 
     def _update_variants(self, changed: list[_Numbered], ids: list[int]) -> None:
         """Bring the variants of changed products to the file's: those that stay keep their ids."""
-        wanted = {row["item"]: row for one in changed for row in _variant_rows(one)}
+        columns = ("product_id", *VARIANT_COLUMNS)
+        rows = [_named(columns, (id, *variant)) for id, goods in changed for variant in goods.variants]
+        wanted = {row["item"]: row for row in rows}
         here = sa.select(variants.c.id, variants.c.item).where(variants.c.product_id.in_(ids))
         kept, gone = [], []
         for id, item in self._connection.execute(here):
@@ -266,14 +285,15 @@ class _Import:
                 gone.append({"key": id})
         self._write(variants.delete().where(variants.c.id == sa.bindparam("key")), gone)
         self._write(_update_by_id(variants), kept)
-        self._write(variants.insert(), list(wanted.values()))
+        self._insert(variants, columns, [tuple(row.values()) for row in wanted.values()])
 
     def _write_rest(self, written: list[_Numbered]) -> None:
         """The images, translations, tags and collections of products that have none yet."""
-        self._write(images.insert(), [row for one in written for row in _image_rows(one)])
-        self._write(product_translations.insert(), [row for one in written for row in _translation_rows(one)])
-        tags = [{"tag": tag, "product_id": one.id} for one in written for tag in one.record.tags]
-        self._write(product_tags.insert(), tags)
+        self._insert_of(images, IMAGE_COLUMNS, [(id, goods.images) for id, goods in written])
+        translations = [(id, goods.translations) for id, goods in written]
+        self._insert_of(product_translations, TRANSLATION_COLUMNS, translations)
+        tags = [(tag, id) for id, goods in written for tag in goods.tags]
+        self._insert(product_tags, ("tag", "product_id"), sorted(tags))
         self._write_collections(written)
 
     def _write_collections(self, written: list[_Numbered]) -> None:
@@ -281,18 +301,20 @@ class _Import:
 
         Titles with the same slug are one collection, under the title that was written last.
         """
-        titles = {slug_of(title): title for one in written for title in one.record.collections}
+        titles = {handle: title for _, goods in written for handle, title in goods.collections}
         if not titles:
             return
-        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[self._connection.dialect.name]
-        made: Any = insert(collections)
-        made = made.on_conflict_do_update(index_elements=[collections.c.handle], set_={"title": made.excluded.title})
-        self._write(made, [{"handle": handle, "title": title} for handle, title in titles.items()])
-        found = sa.select(collections.c.handle, collections.c.id).where(collections.c.handle.in_(titles))
-        ids = {row.handle: row.id for row in self._connection.execute(found)}
-        pairs = {(ids[slug_of(title)], one.id): None for one in written for title in one.record.collections}
-        rows = [{"collection_id": collection, "product_id": product} for collection, product in pairs]
-        self._write(product_collections.insert(), rows)
+        ids: dict[str, int] = {}
+        for id, handle, title in self._connection.execute(_COLLECTIONS, {"handles": list(titles)}):
+            ids[handle] = id
+            if title != titles[handle]:
+                self._write(_update_by_id(collections), [{"key": id, "title": titles[handle]}])
+        if new := [(handle, title) for handle, title in titles.items() if handle not in ids]:
+            self._insert(collections, ("handle", "title"), new)
+            found = self._connection.execute(_COLLECTIONS, {"handles": [handle for handle, _ in new]})
+            ids |= {row.handle: row.id for row in found}
+        pairs = sorted((ids[handle], id) for id, goods in written for handle in dict(goods.collections))
+        self._insert(product_collections, ("collection_id", "product_id"), pairs)
 
     def _unpublish_others(self) -> None:
         """Take out of the shop the products that the file doesn't have.
@@ -309,157 +331,25 @@ class _Import:
         result = self._connection.execute(gone.values(published=False, visible=False, digest=""))
         self._report.unpublished = result.rowcount
 
+    def _insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        bulk.insert(self._connection, table, columns, rows)
+
+    def _insert_of(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[int, Rows]]) -> None:
+        """Insert the rows of each product, given with its id."""
+        self._insert(table, ("product_id", *columns), [(id, *row) for id, its in rows for row in its])
+
     def _write(self, statement: Any, rows: list[Row]) -> None:
         if rows:
             self._connection.execute(statement, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """A product to write, with its id."""
-
-    id: int
-    record: ProductRecord
-    digest: str
-
-
-def _digest(record: ProductRecord) -> str:
-    """Of all that a record says: equal for records that make the same product."""
-    said = (_OF_PRODUCT(record), [*map(_OF_VARIANT, record.variants)], [*map(_OF_IMAGE, record.images)])
-    text = repr(said) + "".join(map(repr, record.translations))
-    return sha256(text.encode()).hexdigest()
-
-
-def _all_of(kind: type[Any], *but: str) -> Callable[[Any], Any]:
-    """Reads the fields of a record that make it what it is, except those named."""
-    return attrgetter(*(field.name for field in fields(kind) if field.compare and field.name not in but))
-
-
-_OF_PRODUCT = _all_of(ProductRecord, "variants", "images", "files", "translations")
-_OF_VARIANT = _all_of(VariantRecord)
-_OF_IMAGE = _all_of(ImageRecord)
-
-
-def _product_row(one: _Numbered) -> Row:
-    record = one.record
-    prices = [variant.price for variant in record.variants]
-    cheapest = record.variants[prices.index(min(prices))]
-    image = record.images[0] if record.images else None
-    return {
-        "id": one.id,
-        "handle": record.handle,
-        "title": record.title,
-        "title_key": title_key(record.title),
-        "description": record.description,
-        "vendor": record.vendor,
-        "category": record.category,
-        "type": record.type,
-        "status": record.status,
-        "published": record.published,
-        "visible": record.published and record.status == "active",
-        "gift_card": record.gift_card,
-        "seo_title": record.seo_title,
-        "seo_description": record.seo_description,
-        "option_names": record.option_names,
-        "price_min": cheapest.price,
-        "price_max": max(prices),
-        "compare_at_price": _price_before_sale(cheapest),
-        "variant_count": len(record.variants),
-        "in_stock": any(_in_stock(variant) for variant in record.variants),
-        "image_src": image.src if image else None,
-        "image_alt": image.alt if image else "",
-        "digest": one.digest,
-    }
-
-
-def _price_before_sale(variant: VariantRecord) -> int | None:
-    before = variant.compare_at_price
-    return before if before is not None and before > variant.price else None
-
-
-def _in_stock(variant: VariantRecord) -> bool:
-    return variant.oversell or not variant.tracker or variant.stock > 0
-
-
-def _variant_rows(one: _Numbered) -> Iterator[Row]:
-    for position, variant in enumerate(one.record.variants, start=1):
-        yield {
-            "item": variant.item,
-            "product_id": one.id,
-            "position": position,
-            "option_values": variant.option_values,
-            "sku": variant.sku,
-            "barcode": variant.barcode,
-            "price": variant.price,
-            "compare_at_price": variant.compare_at_price,
-            "cost": variant.cost,
-            "tracker": variant.tracker,
-            "stock": variant.stock,
-            "oversell": variant.oversell,
-            "grams": variant.grams,
-            "weight_unit": variant.weight_unit,
-            "requires_shipping": variant.requires_shipping,
-            "taxable": variant.taxable,
-            "tax_code": variant.tax_code,
-            "fulfillment_service": variant.fulfillment_service,
-            "image_src": variant.image_src,
-        }
-
-
-def _image_rows(one: _Numbered) -> Iterator[Row]:
-    for image in one.record.images:
-        yield {"product_id": one.id, "position": image.position, "src": image.src, "alt": image.alt}
-
-
-def _translation_rows(one: _Numbered) -> Iterator[Row]:
-    for translation in one.record.translations:
-        yield {
-            "product_id": one.id,
-            "language": translation.language,
-            "title": translation.title,
-            "title_key": title_key(translation.title),
-            "description": translation.description,
-        }
-
-
-def _entry(one: _Numbered, row: Row) -> Entry:
-    """What listings and searches are to know of a product. `row` is its row."""
-    record = one.record
-    return Entry(
-        id=one.id,
-        visible=row["visible"],
-        in_stock=row["in_stock"],
-        pictured=row["image_src"] is not None,
-        on_sale=row["compare_at_price"] is not None,
-        price=row["price_min"],
-        title=record.title,
-        description=record.description,
-        vendor=record.vendor,
-        type=record.type,
-        tags=record.tags,
-        collections=tuple((slug_of(title), title) for title in record.collections),
-        options=indexing.options_of(record.option_names, [each.option_values for each in record.variants]),
-        translations=tuple((each.title, each.description) for each in record.translations),
-    )
+def _named(columns: Sequence[str], row: Sequence[Any]) -> Row:
+    return dict(zip(columns, row, strict=True))
 
 
 def _update_by_id(table: sa.Table) -> sa.Update:
     """Sets every column that a row gives, where the id is the row's `key`."""
     return table.update().where(table.c.id == sa.bindparam("key"))
-
-
-def _batches(records: Iterable[ProductRecord]) -> Iterator[list[ProductRecord]]:
-    """Runs of records that make about BATCH rows."""
-    batch: list[ProductRecord] = []
-    weight = 0
-    for record in records:
-        batch.append(record)
-        weight += 1 + len(record.variants) + len(record.images)
-        if weight >= BATCH:
-            yield batch
-            batch, weight = [], 0
-    if batch:
-        yield batch
 
 
 def _chunks(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -499,48 +389,3 @@ def _same(source: Path, target: Path) -> bool:
         return False
     ours, theirs = source.stat(), target.stat()
     return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
-
-
-class _Metered(io.RawIOBase):
-    """An open file that knows how much of it was read, and the SHA-256 of that. It closes with this."""
-
-    def __init__(self, file: io.FileIO, path: Path) -> None:
-        self._file = file
-        self._path = path
-        self._hash = sha256()
-        self.count = 0
-        self.size = os.fstat(file.fileno()).st_size
-        self.buffered = io.BufferedReader(self, 1 << 20)
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        with _in_one_line(self._path):
-            count = self._file.readinto(buffer) or 0
-        self._hash.update(memoryview(buffer)[:count])
-        self.count += count
-        return count
-
-    def close(self) -> None:
-        super().close()
-        self._file.close()
-
-
-def _opened(path: Path) -> _Metered:
-    """The file at `path`. Raises BadFile where it can't be opened, as its reading does where it can't be read."""
-    with _in_one_line(path):
-        return _Metered(io.FileIO(path), path)
-
-
-@contextmanager
-def _in_one_line(path: Path) -> Iterator[None]:
-    """Turns the system's refusals into BadFile."""
-    try:
-        yield
-    except OSError as error:
-        raise BadFile(f"{path} can't be read: {error.strerror or error}") from None

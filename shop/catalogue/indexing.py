@@ -25,17 +25,16 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from pyroaring import BitMap
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Row
 
-from shop.catalogue import version
-from shop.catalogue.plain_text import plain_text
+from shop.catalogue import bulk, version
+from shop.catalogue.plain_text import without_tags
 from shop.catalogue.slugs import slug_of
 from shop.catalogue.words import stem, value_of, words_in
 from shop.database import (
@@ -60,11 +59,18 @@ SHORTEST_WITH_GRAMS = 6  # letters: shorter words are corrected without
 MOST_WAITING = 8_000_000  # memberships that wait in memory to be written: up to 150 MB
 _MOST_TITLE_WORDS = 15
 _LOCK = 0x6372756D62  # of PostgreSQL ("crumb")
-_AT_ONCE = 500  # products, or sets
+_AT_ONCE = 500  # products, sets, or words
+_LEVELS = ("titled", "labelled", "anywhere")  # kinds of sets of words, each in the next
+_ONE = ("",)  # the name of a set that is the only one of its kind
+
+# Made once: SQLAlchemy takes longer to put a statement together than to run it.
+_BY_NAME = sa.select(product_sets).where(
+    product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
+)
+_KNOWN_WORDS = sa.select(search_words.c.word).where(search_words.c.word.in_(sa.bindparam("words", expanding=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What there is to know of a product for finding it."""
 
     id: int
@@ -73,18 +79,13 @@ class Entry:
     pictured: bool
     on_sale: bool
     price: int  # of the cheapest variant, in minor units
-    title: str
-    description: str  # cleaned HTML
     vendor: str
     type: str
     tags: tuple[str, ...]
     collections: tuple[tuple[str, str], ...]  # handles and titles
     options: tuple[tuple[str, tuple[str, ...]], ...]  # names, each with the values of its variants
-    translations: tuple[tuple[str, str], ...] = ()  # titles and descriptions
-
-
-# The names of sets; each as people read it, where they do.
-_Names = dict[str, str | None]
+    title_words: int
+    texts: tuple[str, str, str]  # as `texts_of` gives them
 
 
 class Indexer:
@@ -92,52 +93,32 @@ class Indexer:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-        self._added: _Waiting = defaultdict(_arrays)
-        self._removed: _Waiting = defaultdict(_arrays)
-        self._titles: dict[str, dict[str, str]] = defaultdict(dict)
-        self._words: dict[str, None] = {}
-        self._waiting = 0
+        self._added = _Members()
+        self._removed = _Members()
 
     def add(self, entry: Entry) -> None:
         """Take in a product that is new."""
-        for kind, names in _memberships(entry, self._words).items():
-            waiting = self._added[kind]
-            for name in names:
-                waiting[name].append(entry.id)
-            self._name(kind, names)
-            self._waiting += len(names)
+        self._added.note(entry)
         self._flush_if_many()
 
     def replace(self, before: Iterable[Entry], after: Iterable[Entry]) -> None:
-        """Take in what products have become: visible ones, as they were and as they are."""
+        """Take in what products have become: visible ones, as they were and as they are. Each once until `finish`."""
         old = {entry.id: entry for entry in before}
         new = {entry.id: entry for entry in after}
         ids = old.keys() | new.keys()
-        # The set of those in stock may be older than `before`, so it is not by comparing that it gets right.
         self._connection.execute(stock_flips.delete().where(stock_flips.c.product_id.in_(ids)))
         for id in sorted(ids):
             self._change(id, old.get(id), new.get(id))
         self._flush_if_many()
 
     def _change(self, id: int, before: Entry | None, after: Entry | None) -> None:
-        in_stock = self._added if after and after.visible and after.in_stock else self._removed
-        in_stock["availability"]["in-stock"].append(id)
-        old = _memberships(before, {}) if before else {}
-        new = _memberships(after, self._words) if after else {}
-        for kind in (old.keys() | new.keys()) - {"availability"}:
-            was, becomes = old.get(kind, {}), new.get(kind, {})
-            for name in becomes.keys() - was.keys():
-                self._added[kind][name].append(id)
-            for name in was.keys() - becomes.keys():
-                self._removed[kind][name].append(id)
-            self._name(kind, becomes)
-            self._waiting += len(was) + len(becomes)
-
-    def _name(self, kind: str, names: _Names) -> None:
-        """Have the sets of a kind read as it was written last."""
-        if any(names.values()):
-            self._titles[kind] |= {name: title for name, title in names.items() if title}
+        # The set of those in stock may be older than `before`.
+        self._removed.put(id, "availability", ["in-stock"])
+        same_words = before and after and before.visible == after.visible and before.texts == after.texts
+        if before:
+            self._removed.note(before, with_words=not same_words)
+        if after:
+            self._added.note(after, with_words=not same_words)
 
     def finish(self) -> None:
         """Write the rest, and make it what listings show from this transaction on."""
@@ -149,7 +130,7 @@ class Indexer:
         self._connection.execute(catalogue_version.update().values(listed=number, format=FORMAT))
 
     def _flush_if_many(self) -> None:
-        if self._waiting > MOST_WAITING:
+        if self._added.count + self._removed.count > MOST_WAITING:
             self._flush()
 
     def _write_orders(self) -> None:
@@ -170,67 +151,140 @@ class Indexer:
         for some in self._connection.scalars(visible).partitions():
             ordered.extend(some)
         self._connection.execute(product_sets.delete().where(product_sets.c.kind == kind))
-        rows = [_row(kind, str(place), None, digit) for place, digit in enumerate(_digits_of_places(ordered))]
-        if rows:
-            self._connection.execute(product_sets.insert(), rows)
+        self._insert([_row(kind, str(place), None, digit) for place, digit in enumerate(_digits_of_places(ordered))])
 
     def _fold_flips(self) -> None:
         """What sales have changed since the last import becomes a part of the sets."""
         folded = stock_flips.delete().returning(stock_flips.c.product_id, stock_flips.c.in_stock)
         for row in self._connection.execute(folded):
-            waiting = self._added if row.in_stock else self._removed
-            waiting["availability"]["in-stock"].append(row.product_id)
+            members = self._added if row.in_stock else self._removed
+            members.put(row.product_id, "availability", ["in-stock"])
 
     def _flush(self) -> None:
-        self._write_words()
-        for kind in sorted(self._added.keys() | self._removed.keys() | self._titles.keys()):
-            added: _Arrays = self._added.pop(kind, {})
-            removed: _Arrays = self._removed.pop(kind, {})
-            titles = self._titles.pop(kind, {})
-            for names in _chunks(sorted(added.keys() | removed.keys() | titles.keys()), _AT_ONCE):
-                self._merge(kind, names, added, removed, titles)
-        self._waiting = 0
+        added, removed = self._added, self._removed
+        self._added, self._removed = _Members(), _Members()
+        removed.sort_words()
+        self._write_words(added.sort_words(), added)
+        for kind in sorted(added.sets.keys() | removed.sets.keys()):
+            more, less, titles = added.sets.pop(kind, {}), removed.sets.pop(kind, {}), added.titles.pop(kind, {})
+            for names in _chunks(sorted(more.keys() | less.keys()), _AT_ONCE):
+                self._merge(kind, names, more, less, titles)
 
-    def _merge(self, kind: str, names: list[str], added: _Arrays, removed: _Arrays, titles: dict[str, str]) -> None:
-        """Bring the sets of those names to what they are now."""
-        of_names = (product_sets.c.kind == kind) & product_sets.c.name.in_(names)
-        here = {row.name: row for row in self._connection.execute(sa.select(product_sets).where(of_names))}
-        written, gone = [], []
+    def _merge(self, kind: str, names: list[str], more: _Arrays, less: _Arrays, titles: dict[str, str]) -> None:
+        """Bring the sets of those names to what they are now: first `less`, then `more`."""
+        here = {row.name: row for row in self._connection.execute(_BY_NAME, {"kind": kind, "names": names})}
+        written, old, gone = [], [], []
         for name in names:
             before = here.get(name)
             ids = BitMap.deserialize(before.ids) if before else BitMap()
-            ids |= _bitmap(added.get(name, ()))
-            ids -= _bitmap(removed.get(name, ()))
-            title = titles.get(name, before.title if before else None)
-            row = _row(kind, name, title, ids)
-            if not ids:
-                gone.append(name)
-            elif before is None or (before.ids, before.title) != (row["ids"], title):
+            if name in less:
+                ids -= _bitmap(less[name])
+            if name in more:
+                ids |= _bitmap(more[name])
+            row = _row(kind, name, titles.get(name, before.title if before else None), ids)
+            if before and row == tuple(before):
+                continue
+            if before:
+                old.append(name)
+            if ids:
                 written.append(row)
-        if written:
-            made: Any = self._insert(product_sets)
-            new = {"title": made.excluded.title, "size": made.excluded.size, "ids": made.excluded.ids}
-            key = [product_sets.c.kind, product_sets.c.name]
-            self._connection.execute(made.on_conflict_do_update(index_elements=key, set_=new), written)
-        if gone:
-            self._connection.execute(product_sets.delete().where(of_names, product_sets.c.name.in_(gone)))
-            if kind == "anywhere":
-                self._connection.execute(search_words.delete().where(search_words.c.stem.in_(gone)))
+            else:
+                gone.append(name)
+        if old:
+            of_names = (product_sets.c.kind == kind) & product_sets.c.name.in_(old)
+            self._connection.execute(product_sets.delete().where(of_names))
+        if gone and kind == "anywhere":
+            self._connection.execute(search_words.delete().where(search_words.c.stem.in_(gone)))
+        self._insert(written)
 
-    def _write_words(self) -> None:
+    def _insert(self, rows: Sequence[_Row]) -> None:
+        bulk.insert(self._connection, product_sets, _Row._fields, rows)
+
+    def _write_words(self, words: Iterable[str], members: _Members) -> None:
         """Add the words that are new, with their letters for spelling."""
-        first = (self._connection.scalar(sa.select(sa.func.max(search_words.c.id))) or 0) + 1
-        made: Any = self._insert(search_words)
-        made = made.on_conflict_do_nothing(index_elements=[search_words.c.word])
-        numbered = enumerate(self._words, start=first)
-        for some in _chunks(numbered, 10 * _AT_ONCE):
-            rows = [{"id": id, "word": word, "stem": stem(word)} for id, word in some]
-            self._connection.execute(made, rows)
-        self._words = {}
-        new = sa.select(search_words.c.id, search_words.c.word).where(search_words.c.id >= first)
-        for row in self._connection.execute(new):
-            for gram in grams(row.word):
-                self._added["gram"][gram].append(row.id)
+        id = first = self._connection.scalar(sa.select(sa.func.max(search_words.c.id))) or 0
+        for some in _chunks(words, _AT_ONCE):
+            new = dict.fromkeys(some)
+            for word in self._connection.scalars(_KNOWN_WORDS, {"words": some}) if first else ():
+                del new[word]
+            rows = [(number, word, stem(word)) for number, word in enumerate(new, start=id + 1)]
+            bulk.insert(self._connection, search_words, ("id", "word", "stem"), rows)
+            for id, word, _ in rows:
+                members.put(id, "gram", grams(word))
+
+
+class _Members:
+    """Products and the sets that they are to come into, or to leave."""
+
+    def __init__(self) -> None:
+        self.sets: defaultdict[str, _Arrays] = defaultdict(_arrays)  # by kind and name
+        self.titles: defaultdict[str, dict[str, str]] = defaultdict(dict)  # by kind and name
+        self.count = 0  # about
+        # By level, and by what stands between white space in the texts.
+        self._pieces = {level: _arrays() for level in _LEVELS}
+
+    def note(self, entry: Entry, with_words: bool = True) -> None:
+        """Have a product in the sets that it belongs to."""
+        if not entry.visible:
+            return
+        id = entry.id
+        self.put(id, "all", _ONE)
+        if entry.in_stock:
+            self.put(id, "availability", ["in-stock"])
+        if entry.pictured:
+            self.put(id, "pictured", _ONE)
+        if entry.on_sale:
+            self.put(id, "on sale", _ONE)
+        self.put(id, "price", _digits(entry.price))
+        for handle, title in entry.collections:
+            self._put(id, "collection", handle, title)
+        if entry.type:
+            self._put(id, "type", value_of(entry.type), entry.type)
+        if entry.vendor:
+            self._put(id, "vendor", value_of(entry.vendor), entry.vendor)
+        for tag in entry.tags:
+            self._put(id, "tag", value_of(tag), tag)
+        for option, values in entry.options:
+            slug = slug_of(option)
+            self._put(id, "option", slug, option)
+            for value in values:
+                self._put(id, f"option.{slug}", value_of(value), value)
+        if with_words:
+            self._note_words(entry)
+
+    def _note_words(self, entry: Entry) -> None:
+        id = entry.id
+        self.put(id, "title words", _digits(min(entry.title_words, _MOST_TITLE_WORDS)))
+        for level, text in zip(_LEVELS, entry.texts, strict=True):
+            arrays = self._pieces[level]
+            pieces = text.split()
+            for piece in pieces:
+                arrays[piece].append(id)
+            self.count += len(pieces)
+
+    def put(self, id: int, kind: str, names: Iterable[str]) -> None:
+        arrays = self.sets[kind]
+        for name in names:
+            arrays[name].append(id)
+        self.count += 5
+
+    def _put(self, id: int, kind: str, name: str, title: str) -> None:
+        self.sets[kind][name].append(id)
+        self.titles[kind][name] = title
+
+    def sort_words(self) -> Iterable[str]:
+        """Turn pieces of texts into sets by stems. The words: those of titles first, then as they came."""
+        words: dict[str, None] = {}
+        for place, level in enumerate(_LEVELS):
+            sets = [self.sets[each] for each in _LEVELS[place:]]
+            pieces = self._pieces[level]
+            for piece in list(pieces):
+                ids = pieces.pop(piece)
+                for word in words_in(piece):
+                    words[word] = None
+                    for arrays in sets:
+                        arrays[stem(word)].extend(ids)
+        return words
 
 
 def catch_up(database: Database) -> None:
@@ -296,15 +350,35 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> Iterator[Entry]:
             pictured=row.image_src is not None,
             on_sale=row.compare_at_price is not None,
             price=row.price_min,
-            title=row.title,
-            description=row.description,
             vendor=row.vendor,
             type=row.type,
             tags=tuple(each.tag for each in tags[row.id]),
             collections=tuple((each.handle, each.title) for each in groups[row.id]),
             options=options_of(row.option_names, [each.option_values for each in values[row.id]]),
-            translations=tuple((each.title, each.description) for each in translations[row.id]),
+            title_words=len(words_in(row.title)),
+            texts=texts_of(
+                row.title,
+                row.description,
+                row.vendor,
+                row.type,
+                sorted(each.tag for each in tags[row.id]),
+                [(each.title, each.description) for each in translations[row.id]],
+            ),
         )
+
+
+def texts_of(
+    title: str,
+    description: str,
+    vendor: str,
+    type: str,
+    tags: Sequence[str],
+    translations: Sequence[tuple[str, str]],
+) -> tuple[str, str, str]:
+    """Where a product's words come from: its titles, its labels, and its descriptions without their HTML."""
+    titles = [title, *(title for title, _ in translations)]
+    descriptions = [description, *(description for _, description in translations)]
+    return " ".join(titles), " ".join((vendor, type, *tags)), " ".join(map(without_tags, descriptions))
 
 
 def options_of(names: Sequence[str], values: Iterable[Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -313,62 +387,18 @@ def options_of(names: Sequence[str], values: Iterable[Sequence[str]]) -> tuple[t
     return tuple((name, tuple(dict.fromkeys(each))) for name, each in zip(names, by_place, strict=True))
 
 
-def grams(word: str) -> Iterator[str]:
+def grams(word: str) -> set[str]:
     """Each three letters in a row of a word that is long enough to be corrected by them, its ends marked."""
-    if len(word) >= SHORTEST_WITH_GRAMS and word.isalpha():
-        marked = f"^{word}$"
-        yield from {marked[place : place + 3] for place in range(len(word))}
+    if len(word) < SHORTEST_WITH_GRAMS or not word.isalpha():
+        return set()
+    marked = f"^{word}$"
+    return {marked[place : place + 3] for place in range(len(word))}
 
 
-def _memberships(entry: Entry, words: dict[str, None]) -> dict[str, _Names]:
-    """The sets that a product is in, by kind. Its words are put into `words`."""
-    if not entry.visible:
-        return {}
-    return {
-        "all": {"": None},
-        "availability": {"in-stock": None} if entry.in_stock else {},
-        "pictured": {"": None} if entry.pictured else {},
-        "on sale": {"": None} if entry.on_sale else {},
-        "price": _digits(entry.price),
-        "collection": dict(entry.collections),
-        "type": {value_of(entry.type): entry.type} if entry.type else {},
-        "vendor": {value_of(entry.vendor): entry.vendor} if entry.vendor else {},
-        "tag": {value_of(tag): tag for tag in entry.tags},
-        **_options(entry),
-        **_words(entry, words),
-    }
-
-
-def _options(entry: Entry) -> dict[str, _Names]:
-    # Two options of a product may have one slug, such as "Size" and "size".
-    found: dict[str, _Names] = {"option": {}}
-    for option, values in entry.options:
-        slug = slug_of(option)
-        found["option"][slug] = option
-        found.setdefault(f"option.{slug}", {}).update({value_of(value): value for value in values})
-    return found
-
-
-def _words(entry: Entry, words: dict[str, None]) -> dict[str, _Names]:
-    title_words = words_in(entry.title)
-    titles = title_words + words_in(" ".join(title for title, _ in entry.translations))
-    labels = words_in(" ".join((entry.vendor, entry.type, *entry.tags)))
-    texts = words_in(" ".join(map(plain_text, (entry.description, *(each for _, each in entry.translations)))))
-    words |= dict.fromkeys((*titles, *labels, *texts))
-    titled: _Names = dict.fromkeys(map(stem, titles))
-    labelled: _Names = titled | dict.fromkeys(map(stem, labels))
-    anywhere: _Names = labelled | dict.fromkeys(map(stem, texts))
-    return {
-        "title words": _digits(min(len(title_words), _MOST_TITLE_WORDS)),
-        "titled": titled,
-        "labelled": labelled,
-        "anywhere": anywhere,
-    }
-
-
-def _digits(number: int) -> _Names:
+@lru_cache(1 << 12)
+def _digits(number: int) -> tuple[str, ...]:
     """The places of the binary digits of a number that are 1."""
-    return {str(place): None for place in range(number.bit_length()) if number >> place & 1}
+    return tuple(str(place) for place in range(number.bit_length()) if number >> place & 1)
 
 
 def _digits_of_places(ordered: array[int]) -> Iterator[BitMap]:
@@ -381,8 +411,18 @@ def _digits_of_places(ordered: array[int]) -> Iterator[BitMap]:
         yield _bitmap(found)
 
 
-def _row(kind: str, name: str, title: str | None, ids: BitMap) -> dict[str, Any]:
-    return {"kind": kind, "name": name, "title": title, "size": len(ids), "ids": ids.serialize()}
+class _Row(NamedTuple):
+    """Of the table `product_sets`."""
+
+    kind: str
+    name: str
+    title: str | None
+    size: int
+    ids: bytes
+
+
+def _row(kind: str, name: str, title: str | None, ids: BitMap) -> _Row:
+    return _Row(kind, name, title, len(ids), ids.serialize())
 
 
 def _bitmap(ids: Iterable[int]) -> BitMap:
@@ -397,8 +437,7 @@ def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 _Arrays = dict[str, "array[int]"]
-_Waiting = defaultdict[str, defaultdict[str, "array[int]"]]
 
 
-def _arrays() -> defaultdict[str, array[int]]:
-    return defaultdict(lambda: array("I"))
+def _arrays() -> _Arrays:
+    return defaultdict(partial(array, "I"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 _TAG = re.compile(r"""</?([a-zA-Z][a-zA-Z0-9]*)(?:"[^"]*"|'[^']*'|[^"'>])*>""")
 # Tags that end no word: "<b>four</b>." is "four.".
@@ -15,8 +16,17 @@ _INLINE = re.compile(
 
 def plain_text(description: str) -> str:
     """Cleaned HTML as one line of text."""
-    text = _TAG.sub(lambda tag: "" if _INLINE.fullmatch(tag[1].lower()) else " ", description)
-    return " ".join(html.unescape(text).split())
+    return " ".join(without_tags(description).split())
+
+
+def without_tags(description: str) -> str:
+    """Cleaned HTML as text, its white space left as it happens to be."""
+    return html.unescape(_TAG.sub(lambda tag: _place_of(tag[1].lower()), description))
+
+
+@lru_cache(256)
+def _place_of(tag: str) -> str:
+    return "" if _INLINE.fullmatch(tag) else " "
 
 
 def excerpt(text: str, most: int) -> str:

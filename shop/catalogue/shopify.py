@@ -14,12 +14,15 @@ The rows of one product follow each other, so that a file of any size is read in
 from __future__ import annotations
 
 import csv
+import io
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import BinaryIO, NoReturn, TypeVar
+from functools import lru_cache, partial
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 from urllib.parse import quote, urlsplit
 
 import nh3
@@ -37,6 +40,9 @@ NAME_MOST = 255  # characters of a vendor, tag, option, SKU, …
 TEXT_MOST = 5_000  # of other text on one line
 VARIANTS_MOST = 2_048  # of one product: Shopify's own limit
 IMAGES_MOST = 1_000
+
+_BLOCK = 1 << 16  # bytes that are read at a time
+_REMEMBERED = 4_096  # ways to fill some columns
 
 DIALECTS = (
     "a Shopify product export has Handle, Title and Variant Price (the older dialect) or"
@@ -65,9 +71,12 @@ class BadRow(CatalogueError):
         shown = repr(value if len(value) <= 80 else value[:79] + "…")
         super().__init__(f"{file}, line {line}, {column}: {shown} is not {expected}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets it travel from process to process."""
+        return partial(BadRow, **vars(self)), ()
 
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
+
+class ImageRecord(NamedTuple):
     src: str  # a URL, or a path on the shop's host
     alt: str
     position: int
@@ -82,8 +91,7 @@ class TranslationRecord:
     description: str  # cleaned HTML
 
 
-@dataclass(frozen=True, slots=True)
-class VariantRecord:
+class VariantRecord(NamedTuple):
     """A variant as the file has it. Prices are in minor units; `item` names it in carts."""
 
     item: str
@@ -152,7 +160,7 @@ class ProductFile:
     def __init__(self, file: BinaryIO, currency: Currency, name: str, on_bad_row: Callable[[BadRow], None]) -> None:
         csv.field_size_limit(FIELD_MOST)
         self.name = name
-        self.price = lru_cache(4096)(currency.parse)
+        self.price = currency.parse
         self.on_bad_row = on_bad_row
         self._reader = csv.reader(_lines(file, name), strict=True)
         self._first_line = 0
@@ -163,6 +171,12 @@ class ProductFile:
         self.languages = sorted({found[2] for column in self._places if (found := _TRANSLATION.fullmatch(column))})
         for language in self.languages:
             self.places = {f"title [{language}]": -1, f"description [{language}]": -1} | self.places
+        self.marks_of_a_variant = self._cells_of(*_MARKS_OF_A_VARIANT)
+        self.option_names = self._together(_option_names, *_OPTION_NAMES, "value1")
+        self.option_values = self._together(_option_values, *_OPTION_VALUES)
+        self.state = self._together(_state, "published", "status", "gift_card")
+        self.collections = self._together(_collections, "collection", "type")
+        self.terms = self._together(_terms, *_TERMS)
 
     def __iter__(self) -> Iterator[ProductRecord]:
         product: _Product | None = None
@@ -192,6 +206,28 @@ class ProductFile:
         """`column` as the file's header has it, or else as the older dialect calls it."""
         return self.header[self._places[column]] if column in self._places else _NAMES[column]
 
+    def _cells_of(self, *columns: str) -> Callable[[list[str]], tuple[str, ...]]:
+        return itemgetter(*(self.places[column] for column in columns))
+
+    def _together(self, read: Callable[..., T], *columns: str) -> Callable[..., T]:
+        """`read(row, …)`, which reads no other columns than these, with what it gave remembered.
+
+        For columns in which rows repeat each other: to look a row up is quicker than to read it.
+        """
+        cells_of = self._cells_of(*columns)
+        known: dict[object, T] = {}
+
+        def remembered(row: _Row, *given: object) -> T:
+            key = (cells_of(row.cells), given)
+            found = known.get(key)
+            if found is None:
+                if len(known) == _REMEMBERED:
+                    known.clear()
+                found = known[key] = read(row, *given)
+            return found
+
+        return remembered
+
     def _read_header(self) -> list[str]:
         cells = self._next_cells()
         if cells is None:
@@ -215,7 +251,7 @@ class ProductFile:
         while (cells := self._next_cells()) is not None:
             extra = cells[width] if len(cells) > width else None
             blanks = [""] * (width - len(cells) + 1)
-            yield _Row(self, self._first_line, [*map(str.strip, cells[:width]), *blanks, ""], extra)
+            yield _Row(self, self._first_line, [*map(str.strip, cells[:width]), *blanks], extra)
 
     def _next_cells(self) -> list[str] | None:
         """The next row that isn't blank, its first line noted; None at the end."""
@@ -235,7 +271,7 @@ def clean_description(description: str) -> str:
     """A merchant's HTML without what could run, restyle or outrank the page it is shown on."""
     if not _MARKUP.search(description):
         return description.strip()
-    cleaned = _CLEANER.clean(description)
+    cleaned = description if _CLEAN.fullmatch(description) else _CLEANER.clean(description)
     if "<h1" in cleaned:
         cleaned = _HEADING.sub(lambda tag: f"{tag[1]}{min(int(tag[2]) + 1, 6)}", cleaned)
     return _without_empty_end(cleaned).lstrip()
@@ -254,14 +290,33 @@ def _refuse(bad: BadRow) -> NoReturn:
 
 def _lines(file: BinaryIO, name: str) -> Iterator[str]:
     """The file's lines as text, checked: one that no CSV has stops the reading."""
-    number = 0
-    while raw := file.readline(LINE_MOST):
-        number += 1
-        if number == 1:
-            raw = _without_mark(raw, name)
+    return chain.from_iterable(_blocks(file, name))
+
+
+def _blocks(file: BinaryIO, name: str) -> Iterator[Iterable[str]]:
+    """The same, many at a time."""
+    number = 0  # of the last line before
+    while block := file.read(_BLOCK):
+        rest = b"" if block.endswith(b"\n") else file.readline(LINE_MOST)
+        block += rest
+        if not number:
+            block = _without_mark(block, name)
+        try:
+            text = block.decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if "\0" in text or len(rest) == LINE_MOST:
+            yield _checked(block, name, number)
+        yield io.StringIO(text, newline="\n")
+        number += block.count(b"\n")
+
+
+def _checked(block: bytes, name: str, before: int) -> Iterator[str]:
+    """Those of a block of which one is bad, up to that one."""
+    for number, raw in enumerate(io.BytesIO(block), before + 1):
         if b"\0" in raw:
             raise BadFile(f"{name}, line {number}: has a NUL byte, so it is no text; save it as CSV in UTF-8")
-        if len(raw) == LINE_MOST:
+        if len(raw) >= LINE_MOST:
             raise BadFile(
                 f"{name}, line {number}: longer than {LINE_MOST // 1_000_000} MB, so it is no product export"
             )
@@ -329,9 +384,8 @@ class _Row:
 
     def text(self, column: str, most: int = NAME_MOST) -> str:
         text = self.cells[self.places[column]]
-        if not text:
-            return text
-        text = one_line(text)
+        if not text.isprintable():
+            text = one_line(text)
         if len(text) > most:
             raise self.bad(column, f"a text of at most {most} characters")
         return text
@@ -342,6 +396,9 @@ class _Row:
         A blank handle is the title's; with both blank, that of the row above, if its own came from a title.
         """
         named = self["handle"]
+        if named and above and named == above.handle:
+            self.product = named
+            return named
         handle = handle_of(named or one_line(self["title"]))
         if not handle and above and above.named_by_title:
             handle = above.handle
@@ -366,7 +423,7 @@ class _Row:
 
     @property
     def has_variant(self) -> bool:
-        return any(self[column] for column in _MARKS_OF_A_VARIANT)
+        return any(self.file.marks_of_a_variant(self.cells))
 
 
 class _Product:
@@ -377,7 +434,7 @@ class _Product:
         self.named_by_title = not first["handle"]
         self._first = first
         self._fields: _ProductFields | None = None
-        self._variants: dict[tuple[str, ...], _VariantFields] = {}
+        self._variants: dict[tuple[str, ...], tuple[Any, ...]] = {}  # the rest of a record by its option values
         self._images: dict[str, ImageRecord] = {}  # by src
         self._files: dict[str, None] = {}
 
@@ -394,7 +451,12 @@ class _Product:
             self._first.file.on_bad_row(bad)
             return
         self._fields = fields
-        self._keep(variant, image)
+        if image:
+            self._keep_image(*image)
+        if variant:
+            values, rest, file = variant
+            self._variants[values] = rest
+            self._keep_file(file)
 
     def record(self) -> ProductRecord | None:
         """The whole product; None when its first row was bad."""
@@ -404,48 +466,47 @@ class _Product:
         variants = zip(items, self._variants.items(), strict=True)
         return self._fields.record(
             handle=self.handle,
-            variants=tuple(fields.record(item, values) for item, (values, fields) in variants),
-            images=tuple(sorted(self._images.values(), key=lambda image: image.position)),
+            variants=tuple([VariantRecord(item, values, *rest) for item, (values, rest) in variants]),
+            images=tuple(sorted(self._images.values(), key=_BY_POSITION)),
             files=tuple(self._files),
         )
 
     def _read_variant(
         self, row: _Row, option_names: tuple[str, ...]
-    ) -> tuple[tuple[str, ...], _VariantFields] | None:
+    ) -> tuple[tuple[str, ...], tuple[Any, ...], str | None] | None:
+        """A row's variant: its option values, the rest of its record, and the file that its picture is."""
         if row is not self._first and not row.has_variant:
             return None
-        values = _option_values(row, option_names)
+        values = row.file.option_values(row, option_names)
         if values in self._variants:
             raise row.bad("value1", "different from an earlier variant of this product")
-        if len(item_for(self.handle, values)) > ITEM_MOST:
+        if values and len(item_for(self.handle, values)) > ITEM_MOST:
             raise row.bad("value1", f"short enough: handle and options take at most {ITEM_MOST} characters")
         if len(self._variants) == VARIANTS_MOST:
             raise row.bad("handle", f"of a product with at most {VARIANTS_MOST} variants")
-        return values, _VariantFields(row)
+        prices, tracker, terms = row.file.terms(row)
+        src, file = row.read("variant_image", _image) if row["variant_image"] else (None, None)
+        stock = row.read("stock", _stock) if row["stock"] else 0
+        rest = (row.text("sku"), row.text("barcode"), *prices, tracker, stock, *terms, src)
+        return values, rest, file
 
     def _read_image(self, row: _Row) -> tuple[ImageRecord, str | None] | None:
         if not row["image_src"]:
             return None
-        image = row.read("image_src", _image)
+        src, file = row.read("image_src", _image)
         if len(self._images) == IMAGES_MOST:
             raise row.bad("image_src", f"of a product with at most {IMAGES_MOST} images")
         position = row.read("image_position", _position)
         place = len(self._images) + 1 if position is None else position
-        return ImageRecord(image.src, row.text("image_alt", TEXT_MOST), place), image.file
+        return ImageRecord(src, row.text("image_alt", TEXT_MOST), place), file
 
-    def _keep(
-        self,
-        variant: tuple[tuple[str, ...], _VariantFields] | None,
-        image: tuple[ImageRecord, str | None] | None,
-    ) -> None:
-        files: list[str | None] = []
-        if image:
-            self._images.setdefault(image[0].src, image[0])
-            files.append(image[1])
-        if variant:
-            self._variants[variant[0]] = variant[1]
-            files.append(variant[1].image.file if variant[1].image else None)
-        self._files.update(dict.fromkeys(file for file in files if file))
+    def _keep_image(self, image: ImageRecord, file: str | None) -> None:
+        self._images.setdefault(image.src, image)
+        self._keep_file(file)
+
+    def _keep_file(self, file: str | None) -> None:
+        if file:
+            self._files[file] = None
 
 
 class _ProductFields:
@@ -454,7 +515,8 @@ class _ProductFields:
     __slots__ = ("_values", "option_names")
 
     def __init__(self, row: _Row) -> None:
-        self.option_names = _option_names(row)
+        self.option_names = row.file.option_names(row)
+        published, status, gift_card = row.file.state(row)
         self._values = {
             "title": _title(row),
             "description": _description(row),
@@ -462,49 +524,19 @@ class _ProductFields:
             "category": row.text("category", TEXT_MOST),
             "type": row.text("type"),
             "tags": row.read("tags", _tags),
-            "collections": row.read("collection", _collections) or row.read("type", _collection),
-            "published": row.read("published", _true_unless_false),
-            "status": row.read("status", _status),
-            "gift_card": row.read("gift_card", _false_unless_true),
+            "collections": row.file.collections(row),
+            "published": published,
+            "status": status,
+            "gift_card": gift_card,
             "seo_title": row.text("seo_title", TEXT_MOST),
             "seo_description": row.text("seo_description", TEXT_MOST),
             "option_names": self.option_names,
-            "translations": _translations(row),
+            "translations": _translations(row) if row.file.languages else (),
             "line": row.line,
         }
 
     def record(self, **rest: object) -> ProductRecord:
         return ProductRecord(**self._values, **rest)  # type: ignore[arg-type]
-
-
-class _VariantFields:
-    """What a row says of its variant, save for its options."""
-
-    __slots__ = ("_values", "image")
-
-    def __init__(self, row: _Row) -> None:
-        self.image = row.read("variant_image", _image) if row["variant_image"] else None
-        stock = row.read("stock", _stock)
-        self._values = {
-            "sku": row.text("sku"),
-            "barcode": row.text("barcode"),
-            "price": row.read("price", row.file.price),
-            "compare_at_price": _optional_price(row, "compare_at_price"),
-            "cost": _optional_price(row, "cost"),
-            "tracker": _tracker(row),
-            "stock": stock,
-            "oversell": row.read("oversell", _oversell),
-            "grams": row.read("grams", _grams),
-            "weight_unit": row.text("weight_unit"),
-            "requires_shipping": row.read("requires_shipping", _true_unless_false),
-            "taxable": row.read("taxable", _true_unless_false),
-            "tax_code": row.text("tax_code"),
-            "fulfillment_service": row.text("fulfillment_service"),
-            "image_src": self.image.src if self.image else None,
-        }
-
-    def record(self, item: str, option_values: tuple[str, ...]) -> VariantRecord:
-        return VariantRecord(item=item, option_values=option_values, **self._values)  # type: ignore[arg-type]
 
 
 class _Unfit(ValueError):
@@ -546,7 +578,7 @@ def _option_names(row: _Row) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _option_values(row: _Row, names: Sequence[str]) -> tuple[str, ...]:
+def _option_values(row: _Row, names: tuple[str, ...]) -> tuple[str, ...]:
     """A row's value of each of its product's options."""
     values = [row.text(column) for column in _OPTION_VALUES]
     if not names and values[0].lower() == "default title":
@@ -559,8 +591,26 @@ def _option_values(row: _Row, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(values[: len(names)])
 
 
-def _optional_price(row: _Row, column: str) -> int | None:
-    return row.read(column, row.file.price) if row[column] else None
+def _state(row: _Row) -> tuple[bool, str, bool]:
+    """Whether a product is published, its status, and whether it is a gift card."""
+    published, status = row.read("published", _true_unless_false), row.read("status", _status)
+    return published, status, row.read("gift_card", _false_unless_true)
+
+
+def _terms(row: _Row) -> tuple[tuple[Any, ...], str, tuple[Any, ...]]:
+    """A variant's prices, who counts its stock, and the fields of its record after the stock."""
+    price = row.file.price
+    before, cost = (row.read(column, price) if row[column] else None for column in ("compare_at_price", "cost"))
+    terms = (
+        row.read("oversell", _oversell),
+        row.read("grams", _grams),
+        row.text("weight_unit"),
+        row.read("requires_shipping", _true_unless_false),
+        row.read("taxable", _true_unless_false),
+        row.text("tax_code"),
+        row.text("fulfillment_service"),
+    )
+    return (row.read("price", price), before, cost), _tracker(row), terms
 
 
 def _tracker(row: _Row) -> str:
@@ -574,18 +624,17 @@ def _tags(text: str) -> tuple[str, ...]:
     return tuple(sorted({tag.lower() for tag in _names(text, ",")}))
 
 
-def _collections(text: str) -> tuple[str, ...]:
-    return tuple(sorted(dict.fromkeys(_names(text, ";"))))
+def _collections(row: _Row) -> tuple[str, ...]:
+    """The titles of a product's collections; its type is its only one where it names none."""
+    named = row.read("collection", lambda text: _names(text, ";"))
+    return tuple(sorted(set(named or filter(None, [row.text("type")]))))
 
 
-def _collection(text: str) -> tuple[str, ...]:
-    return tuple(_names(text, None))
-
-
-def _names(text: str, separator: str | None) -> list[str]:
-    """The names in a cell, which holds but one where `separator` is None."""
-    names = [one_line(name) for name in (text.split(separator) if separator else [text])]
-    if any(len(name) > NAME_MOST for name in names):
+def _names(text: str, separator: str) -> list[str]:
+    """The names in a cell."""
+    names = text.split(separator)
+    names = [name.strip() for name in names] if text.isprintable() else [one_line(name) for name in names]
+    if len(text) > NAME_MOST and any(len(name) > NAME_MOST for name in names):
         raise _Unfit(f"made of names of at most {NAME_MOST} characters")
     return [name for name in names if name]
 
@@ -617,6 +666,7 @@ def _choice(text: str, choices: dict[str, T], expected: str) -> T:
         raise _Unfit(expected) from None
 
 
+@lru_cache(_REMEMBERED)
 def _stock(text: str) -> int:
     if not text:
         return 0
@@ -641,8 +691,7 @@ def _position(text: str) -> int | None:
     return int(text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Image:
+class _Image(NamedTuple):
     """Where pages find an image, and the file beside the CSV that it is, if it is one."""
 
     src: str
@@ -705,6 +754,11 @@ _BREAK = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _MARKUP = re.compile(r"[<>&\x00\r]")
+# What the cleaner leaves as it is: paragraphs, headings and lists, with nothing in them but plain words and emphasis.
+_CLEAN = re.compile(
+    r"(?:[ \t\n]|<(?P<block>p|li|h[2-6])>[^<>&\x00\r\xa0]*(?:<(?P<inline>b|em|i|strong|u)>[^<>&\x00\r\xa0]*"
+    r"</(?P=inline)>[^<>&\x00\r\xa0]*)*</(?P=block)>)*"
+)
 _HEADING = re.compile(r"(</?h)([1-6])")
 _EMPTY_END = re.compile(r"(?:\s|&nbsp;|<br>|<(p|div|span|li|ul|h[2-6])>(?:\s|&nbsp;|<br>)*</\1>)\Z")
 _ALLOWED_TAGS = (
@@ -733,6 +787,11 @@ _TRANSLATION = re.compile(r"(title|description|body \(html\)) ?\[([a-z]{2,3}(?:[
 _OPTION_NAMES = ("name1", "name2", "name3")
 _OPTION_VALUES = ("value1", "value2", "value3")
 _MARKS_OF_A_VARIANT = ("price", *_OPTION_VALUES, "sku", "stock", "barcode", "compare_at_price")
+_TERMS = (
+    *("price", "compare_at_price", "cost", "tracker", "oversell", "grams", "weight_unit", "requires_shipping"),
+    *("taxable", "tax_code", "fulfillment_service"),
+)
+_BY_POSITION = attrgetter("position")
 
 # Each column's names: the older dialect's first, then the current one's where it differs by more than case.
 _HEADERS = {

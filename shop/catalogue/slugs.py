@@ -37,7 +37,7 @@ def handle_of(text: str) -> str:
 
 def item_for(handle: str, option_values: Sequence[str]) -> str:
     """`"shirt.white.m"`; the handle itself for a product without options."""
-    return ".".join((handle, *map(slug_of, option_values)))
+    return handle + _ending_for(tuple(option_values))
 
 
 def items_for(handle: str, variants: Sequence[tuple[str, ...]]) -> list[str]:
@@ -60,6 +60,11 @@ def items_for(handle: str, variants: Sequence[tuple[str, ...]]) -> list[str]:
 def slug_of(text: str) -> str:
     """`text` in ASCII letters, digits and hyphens; a short hash where nothing of it is left, as of an emoji."""
     return slugify(text) or _hash(text)
+
+
+@lru_cache(maxsize=4096)
+def _ending_for(option_values: tuple[str, ...]) -> str:
+    return "".join([f".{slug_of(value)}" for value in option_values])
 
 
 def _tell_apart(plain: dict[tuple[str, ...], str]) -> dict[tuple[str, ...], str]:

@@ -22,6 +22,7 @@ _RUSSIAN = "без в во для до за и из или к как на не �
 COMMON = frozenset((*_ENGLISH.split(), *_RUSSIAN.split()))
 
 _WORD = re.compile(r"[^\W_]+")
+_LETTER = re.compile(r"[^\W_]")  # or a digit
 _POSSESSIVE = re.compile(r"['’]s\b")
 _CYRILLIC = re.compile(r"[а-яѐ-џ]")
 # й is a letter of its own, not an и with an accent.
@@ -43,7 +44,10 @@ def fold(text: str) -> str:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of `text`, folded, in its order; "men's" is "men"."""
+    """The words of `text`, folded, in its order; "men's" is "men".
+
+    They are those of its pieces between white space, one after the other.
+    """
     folded = fold(text)
     if "'" in folded or "’" in folded:
         folded = _POSSESSIVE.sub("", folded)
@@ -63,6 +67,7 @@ def stem(word: str) -> str:
     return stemmed
 
 
+@lru_cache(maxsize=1 << 14)
 def value_of(text: str) -> str:
     """What a type, a vendor, a tag or an option's value is called in URLs: the same for "Blue" and "blue "."""
     return normalize("NFC", " ".join(text.split()).casefold())
@@ -71,5 +76,5 @@ def value_of(text: str) -> str:
 def title_key(title: str) -> str:
     """What a title sorts by: folded, from its first letter or digit on."""
     key = fold(title)
-    start = next((place for place, character in enumerate(key) if character.isalnum()), 0)
-    return key[start:]
+    first = _LETTER.search(key)
+    return key[first.start() :] if first else key

@@ -1,13 +1,16 @@
 """Importing: what the shop is like after a file, after the same file again, and after a file that can't be."""
 
 import io
+import os
+import sys
 import tracemalloc
 from hashlib import sha256
+from signal import SIGKILL
 
 import pytest
 import sqlalchemy as sa
 
-from shop.catalogue import indexing, search
+from shop.catalogue import indexing, reading, search
 from shop.catalogue.importing import Report, import_file
 from shop.catalogue.sets import Sets
 from shop.catalogue.shopify import BadFile, BadRow
@@ -25,6 +28,7 @@ from shop.database import (
     variants,
 )
 from shop.settings import Settings
+from tests.databases import url_of
 
 TEA = """\
 Handle,Title,Body (HTML),Vendor,Type,Tags,Published,Option1 Name,Option1 Value,Variant Inventory Tracker,\
@@ -40,7 +44,9 @@ clock,Clock,,Gears,,,false,,,shopify,0,deny,99,,,,,active
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(data=tmp_path / "instance", database_url=f"sqlite:///{tmp_path / 'instance' / 'shop.sqlite3'}")
+    data = tmp_path / "instance"
+    data.mkdir()
+    return Settings(data=data, database_url=url_of(data))
 
 
 @pytest.fixture
@@ -274,7 +280,7 @@ def test_a_bad_row_can_be_skipped(bring, rows, bad):
 
 
 def test_a_handle_from_further_up_is_found_across_batches(bring, monkeypatch):
-    monkeypatch.setattr("shop.catalogue.importing.BATCH", 1)
+    monkeypatch.setattr(reading, "BATCH", 1)
 
     with pytest.raises(BadRow, match="an earlier product has this handle"):
         bring("Handle,Title,Price\na,A,1\nb,B,1\na,A,1\n")
@@ -425,6 +431,53 @@ def test_the_report_reads_as_a_summary(bring):
         "3 created, 0 updated, 0 unchanged",
         "Columns ignored: Maker",
     ]
+
+
+@pytest.fixture
+def read_elsewhere(monkeypatch):
+    """Any file is read in another process, as large ones are on Linux."""
+    if sys.platform != "linux":
+        pytest.skip("files are read in the same process")
+    monkeypatch.setattr(reading, "LARGE", 0)
+    monkeypatch.setattr(reading.os, "sched_getaffinity", lambda _process: {0, 1})
+
+
+@pytest.mark.usefixtures("read_elsewhere")
+def test_a_file_read_in_another_process_makes_the_same_shop(bring, monkeypatch):
+    monkeypatch.setattr(reading, "BATCH", 1)
+    progress = []
+
+    report = bring(TEA, progress=lambda done, _all: progress.append(done))
+
+    assert report == Report(products=3, variants=4, images=3, collections=2, created=3)
+    assert progress[-1] == len(TEA.encode())
+    monkeypatch.setattr(reading, "LARGE", 10**9)
+    assert bring(TEA).unchanged == 3
+
+
+@pytest.mark.usefixtures("read_elsewhere")
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_bad_rows_are_told_by_the_process_that_reads(bring, dump, bad):
+    before = dump()
+
+    with pytest.raises(BadRow, match=r"goods\.csv, line 6"):
+        bring(TEA + bad + "\n")
+
+    assert dump() == before
+    report = bring(TEA + bad + "\n", skip_bad_rows=True)
+    assert ([row.line for row in report.skipped], report.products) == ([6], 3)
+
+
+@pytest.mark.usefixtures("read_elsewhere")
+def test_a_reader_that_is_killed_leaves_the_shop_as_it_was(bring, dump, monkeypatch):
+    before = dump()
+    this = os.getpid()
+    monkeypatch.setattr(reading, "prepared", lambda _record: os.getpid() == this or os.kill(os.getpid(), SIGKILL))
+
+    with pytest.raises(BadFile, match="was ended from outside"):
+        bring(TEA)
+
+    assert dump() == before
 
 
 def test_memory_does_not_grow_with_the_file(bring, monkeypatch):

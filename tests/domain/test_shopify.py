@@ -304,6 +304,11 @@ def test_a_quoted_cell_may_hold_lines_quotes_and_a_million_characters():
     assert product.description.count("\n") == 19_999
 
 
+@given(st.from_regex(shopify._CLEAN, fullmatch=True))
+def test_what_is_clean_already_is_as_the_cleaner_would_leave_it(html):
+    assert shopify._CLEANER.clean(html) == html
+
+
 BAD_CELLS = {
     "blank price": ({"Variant_Price": ""}, "Variant Price", "a price such as 19.99"),
     "word price": ({"Variant_Price": "cheap"}, "Variant Price", "a price such as 19.99"),
