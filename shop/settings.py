@@ -10,8 +10,10 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -55,7 +57,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    page_memory: int = 8 * 2**20  # bytes
+    page_memory: int = 4 * 2**20  # bytes
     users_cookie: Literal["sealed", "signed"] = "sealed"
     terms: Path | None = None
     smtp_url: str = field(default="", repr=False)
@@ -354,11 +356,14 @@ def _kept_key(data: Path) -> str:
     path = data / "secret-key"
     try:
         data.mkdir(parents=True, exist_ok=True)
-        # O_EXCL: of two processes starting at once, one makes the key and the other reads it.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+        if not path.exists():
+            # Whole, or not there. Of two processes that start at once, one has its key kept, and both read that.
+            with NamedTemporaryFile("w", dir=data, prefix="secret-key-") as file:  # which only its owner may read
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(file.name, path)
     except OSError as error:
         raise SettingError(
             "SHOP_DATA", str(data), f"a folder that the shop may write to ({error.strerror})"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -30,6 +32,23 @@ def test_the_secret_key_is_made_once_and_read_by_its_owner_alone(environ, tmp_pa
     assert len(first.secret_key) == 64
     assert stat.S_IMODE((tmp_path / "secret-key").stat().st_mode) == 0o600
     assert first.secret_key not in repr(first)
+
+
+def test_who_starts_at_once_shares_one_key(tmp_path):
+    for number in range(20):
+        data = {"SHOP_DATA": str(tmp_path / str(number))}
+        together = Barrier(4)
+
+        def start(data=data, together=together):
+            together.wait()
+            return read_settings(data).secret_key
+
+        with ThreadPoolExecutor(4) as starting:
+            keys = {each.result() for each in [starting.submit(start) for _ in range(4)]}
+
+        assert len(keys) == 1
+        assert len(keys.pop()) == 64
+        assert [path.name for path in (tmp_path / str(number)).iterdir()] == ["secret-key"]
 
 
 def test_each_setting_is_taken(environ):
