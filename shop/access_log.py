@@ -30,6 +30,8 @@ def init_app(app: Flask) -> None:
         log.addHandler(handler)
         log.propagate = False
     log.setLevel(logging.INFO)
+    # Nothing that this log's lines say. Source: Python's documentation, "Logging HOWTO", Optimization.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
     @app.before_request
     def note_path() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import brotli  # type: ignore[import-untyped]
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[str, str]]
 
 _KEEP = "shop.keep"
+_DIGEST = "shop.digest"
 VERSION = "shop.catalogue_version"
 
 # What an answer may depend on, besides the catalogue. A view that reads another header must not call `keep`.
@@ -68,6 +70,11 @@ class Answer:
 def keep() -> None:
     """Let the answer to the present request be given again to the same request. It must have changed nothing here."""
     request.environ[_KEEP] = True
+
+
+def known_by(digest: str) -> None:
+    """What tells the present answer's body from any other, where that is quicker to find out than from all of it."""
+    request.environ[_DIGEST] = digest
 
 
 def version() -> int | None:
@@ -152,7 +159,8 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and environ["REQUEST_METHOD"] == "GET"
         and _header(headers, "Set-Cookie") is None
     ):
-        etag = f'"{blake2b(body, digest_size=9).hexdigest()}{coding and "-" + coding}"'
+        digest = environ.get(_DIGEST) or blake2b(body, digest_size=9).hexdigest()
+        etag = f'"{digest}{coding and "-" + coding}"'
         headers.append(("ETag", etag))
     if coding:
         body = _compressed(body, coding, thorough=False)
@@ -233,9 +241,17 @@ def _compressed(body: bytes, coding: str, thorough: bool) -> bytes:
         packed: bytes = brotli.compress(body, quality=6 if thorough else 2)
         return packed
     if coding == "zstd":
-        return zstandard.ZstdCompressor(level=9 if thorough else 3).compress(body)
+        if thorough:
+            return zstandard.ZstdCompressor(level=9).compress(body)
+        with _compressing:
+            return _quick_zstd.compress(body)
     packer = zlib.compressobj(6 if thorough else 1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
+
+
+# Made once: that takes as long as compressing a small answer does. Two threads can't use it at a time.
+_quick_zstd = zstandard.ZstdCompressor(level=1)
+_compressing = Lock()
 
 
 def _header(headers: Headers, name: str) -> str | None:

@@ -129,7 +129,7 @@ def moved(body: str, address: str) -> Response:
     return make_response(body, 200, {"HX-Replace-Url": address})
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=2_000)
 def dom_id(text: str) -> str:
     """`text` as the tail of an element's id that needs no escaping in a selector; different for different texts."""
     return _NOT_IN_ID.sub(lambda match: f"_{ord(match[0]):x}_", text)
@@ -137,7 +137,9 @@ def dom_id(text: str) -> str:
 
 def vary(answer: Response) -> Response:
     """Tell caches that htmx and a plain visit get different answers, and that the visitor's cart is in the page."""
-    if answer.mimetype == "text/html":
-        answer.headers["Vary"] = "HX-Request-Type, Cookie, Accept-Language"
-        answer.headers.setdefault("Cache-Control", "private, no-cache")
+    headers = answer.headers
+    if headers.get("Content-Type", "").startswith("text/html"):
+        headers["Vary"] = "HX-Request-Type, Cookie, Accept-Language"
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "private, no-cache"
     return answer

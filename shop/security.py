@@ -6,12 +6,18 @@ do harm: a cross-site POST arrives without the cart, and its answer would overwr
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request
 from werkzeug.exceptions import Forbidden
 
 from shop.language import gettext as _
 from shop.orders import payment
 from shop.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -30,7 +36,7 @@ class ForeignForm(Forbidden):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    headers = _headers(settings)
+    app.wsgi_app = _Protected(app.wsgi_app, _headers(settings))  # type: ignore[method-assign]
 
     @app.before_request
     def refuse_foreign_forms() -> None:
@@ -39,11 +45,21 @@ def init_app(app: Flask, settings: Settings) -> None:
         if not _is_ours(settings):
             raise ForeignForm()
 
-    @app.after_request
-    def protect(answer: Response) -> Response:
-        for name, value in headers.items():
-            answer.headers.setdefault(name, value)
-        return answer
+
+class _Protected:
+    """The app around it, with these headers on every answer that doesn't say them otherwise."""
+
+    def __init__(self, app: WSGIApplication, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = tuple(headers.items())
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def protected(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            said = {name for name, _value in headers}
+            headers += [header for header in self._headers if header[0] not in said]
+            return start_response(status, headers, *error)
+
+        return self._app(environ, protected)
 
 
 def own_origin(settings: Settings) -> str:

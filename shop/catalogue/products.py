@@ -64,6 +64,10 @@ class Variant:
     requires_shipping: bool = True
     image: Image | None = None
 
+    def __hash__(self) -> int:
+        # What tells nearly all apart: what is kept of variants is looked up often.
+        return hash((self.item, self.price, self.stock))
+
     @property
     def title(self) -> str:
         """`"Blue / M"`; empty for the only variant of a product."""
@@ -134,6 +138,9 @@ class Card:
     in_stock: bool
     has_options: bool
     image: Image | None
+
+    def __hash__(self) -> int:
+        return hash((self.handle, self.price, self.in_stock))
 
     @property
     def on_sale(self) -> bool:

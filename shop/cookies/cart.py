@@ -72,13 +72,14 @@ def encode_cart(cart: Cart) -> str:
 
 
 def _decoded_cart() -> tuple[Cart, str | None]:
-    if "cart" not in g:
+    kept: tuple[Cart, str | None] | None = g.get("cart")
+    if kept is None:
         value = sent(CART)
         try:
-            g.cart = (decode_cart(value) if value else Cart()), None
+            kept = (decode_cart(value) if value else Cart()), None
         except Unreadable as unreadable:
-            g.cart = Cart(), str(unreadable)
-    kept: tuple[Cart, str | None] = g.cart
+            kept = Cart(), str(unreadable)
+        g.cart = kept
     return kept
 
 

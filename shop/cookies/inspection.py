@@ -37,7 +37,7 @@ class Kept:
 
 def has_any() -> bool:
     """Whether the browser sent any of our cookies."""
-    return any(kind.header_name in received() for kind in KINDS)
+    return any(map(sent, KINDS))
 
 
 def kept() -> tuple[Kept, ...]:

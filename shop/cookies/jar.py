@@ -25,6 +25,8 @@ T = TypeVar("T")
 # RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
 COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
 _LONGEST_NUMBER = 18
+_RECEIVED = "shop.received_cookies"
+_OURS = "shop.our_cookies"
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,7 @@ def decode(value: str, longest: int) -> Any:
         raise Unreadable(ngettext("it is %(num)s character long", "it is %(num)s characters long", len(value)))
     try:
         text = unquote(value, errors="strict")
-        return json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_number,
-            parse_float=_no_number,
-            parse_int=_short_integer,
-        )
+        return _JSON.decode(text)
     except Unreadable:
         raise
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -109,13 +105,25 @@ def _short_integer(text: str) -> int:
     return int(text)
 
 
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_no_number, parse_int=_short_integer
+)
+
+
 def sent(kind: Kind) -> str:
     """The value as the browser sends it; empty when it sends none.
 
     Read from the header itself: Werkzeug's reader drops values that are plain JSON, such as one typed in devtools,
     and only it understands its own quoting, which lessons' code writes.
     """
-    value = received().get(kind.header_name, "")
+    environ = request.environ
+    ours: dict[str, str] | None = environ.get(_OURS)
+    if ours is None:
+        prefix = "__Host-" if settings().https else ""
+        ours = environ[_OURS] = {
+            name.removeprefix(prefix): value for name, value in received().items() if name.startswith(prefix)
+        }
+    value = ours.get(kind.name, "")
     if value.startswith('"'):
         return parse_cookie(f"{kind.name}={value}").get(kind.name, "")
     # WSGI hands headers over as Latin-1, whatever they are.
@@ -124,10 +132,11 @@ def sent(kind: Kind) -> str:
 
 def received() -> dict[str, str]:
     """The cookies that the browser sent, as they were sent, by name; of several with one name the first."""
-    found: dict[str, str] | None = g.get("received_cookies")
+    environ = request.environ
+    found: dict[str, str] | None = environ.get(_RECEIVED)
     if found is None:
-        found = g.received_cookies = {}
-        for pair in request.environ.get("HTTP_COOKIE", "").split(";"):
+        found = environ[_RECEIVED] = {}
+        for pair in environ.get("HTTP_COOKIE", "").split(";"):
             name, separator, value = pair.strip().partition("=")
             if separator:
                 found.setdefault(name, value)

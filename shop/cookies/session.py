@@ -9,7 +9,7 @@ from flask import Flask, Request, Response, flash, g, get_flashed_messages, sess
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
-from shop.cookies.jar import Kind, received, remembered
+from shop.cookies.jar import Kind, remembered, sent
 from shop.cookies.users import current_users
 from shop.language import N_
 from shop.settings import Settings
@@ -40,7 +40,7 @@ class _Sessions(SecureCookieSessionInterface):
     """Flask's own, without checking the same signature anew on each of a visitor's pages."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:  # noqa: ARG002
-        value = received().get(SESSION.header_name)
+        value = sent(SESSION)
         if not value:
             return SecureCookieSession()
 

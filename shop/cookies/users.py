@@ -45,9 +45,9 @@ class UserList:
 
 def current_user_list() -> UserList:
     """The users list of this request: what `change_users` made of it, else what the browser sent."""
-    if "user_list" not in g:
-        g.user_list = _decoded_user_list()
-    found: UserList = g.user_list
+    found: UserList | None = g.get("user_list")
+    if found is None:
+        found = g.user_list = _decoded_user_list()
     return found
 
 
@@ -124,19 +124,25 @@ def _decoded_user_list() -> UserList:
     if not value:
         return UserList()
     try:
-        return _user_list(remembered(USERS, value, _opened_users))
+        kept = remembered(USERS, value, _opened_users)
+        return kept if isinstance(kept, UserList) else _user_list_on_server(kept)
     except Unreadable as unreadable:
         return UserList(problem=str(unreadable))
 
 
-def _user_list(decoded: Any) -> UserList:
-    """The list that `_user_list_json` wrote. Raises Unreadable."""
+def _user_list_on_server(row: str) -> UserList:
+    """The list in that row. Raises Unreadable."""
+    with database().reading() as connection:
+        try:
+            return UserList(user_lists.read(connection, row), row=row)
+        except user_lists.Gone:
+            raise Unreadable(_("the list was kept on this shop's server, which has it no more")) from None
+
+
+def _user_list(decoded: Any) -> UserList | str:
+    """The list that `_user_list_json` wrote, or the row that it names. Raises Unreadable."""
     if isinstance(decoded, dict) and set(decoded) == {"row"}:
-        with database().reading() as connection:
-            try:
-                return UserList(user_lists.read(connection, str(decoded["row"])), row=str(decoded["row"]))
-            except user_lists.Gone:
-                raise Unreadable(_("the list was kept on this shop's server, which has it no more")) from None
+        return str(decoded["row"])
     left = None
     if isinstance(decoded, dict) and set(decoded) == {"users", "left"}:
         decoded, left = decoded["users"], str(decoded["left"])
@@ -158,14 +164,14 @@ def _users_value(decoded: Any) -> str:
     return f"{readable}.{seal(USERS.name).sign(readable)}"
 
 
-def _opened_users(value: str) -> Any:
-    """The JSON in a users cookie, sealed or signed, whichever is set. Raises Unreadable."""
+def _opened_users(value: str) -> UserList | str:
+    """What a users cookie holds, sealed or signed, whichever is set: the list, or its row. Raises Unreadable."""
     longest = USERS.budget * 2
     try:
         if value.lstrip()[:1] in ("[", "{") or value[:3].upper() in ("%5B", "%7B"):
             readable, _dot, signature = value.rpartition(".")
             seal(USERS.name).check(readable, signature)
-            return decode(readable, longest)
-        return decode(quote(seal(USERS.name).open(value)), longest * 3)
+            return _user_list(decode(readable, longest))
+        return _user_list(decode(quote(seal(USERS.name).open(value)), longest * 3))
     except Broken:
         raise Unreadable(_("it was cut short, changed, or written by somebody else")) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from markupsafe import Markup
+
 from shop import cookies, hypermedia, security
 from shop.fragments import fragment, kept_fragment
 from shop.hypermedia import Partial
@@ -21,7 +23,7 @@ def everything() -> tuple[Partial, ...]:
 
 def whole_cart(added: str = "") -> tuple[Partial, ...]:
     """What to send when any part of the cart may have changed. `added` is the item whose line is shown as new."""
-    return (badge(), Partial("cart", html=fragment("cart", **contents(added))))
+    return (badge(), Partial("cart", html=cart(added)))
 
 
 def line(item: str) -> tuple[Partial, ...]:
@@ -49,15 +51,16 @@ def shopper() -> Partial:
 
 def summary() -> tuple[Partial, ...]:
     """What the lines come to. The forms around it stay."""
+    cart = current_contents()
     return (
-        Partial("cart-subtotal", html=fragment("cart-subtotal", cart=current_contents())),
+        Partial("cart-subtotal", html=kept_fragment("cart-subtotal", count=cart.count, subtotal=cart.subtotal)),
         Partial("cart-share", html=fragment("cart-share", **_share())),
     )
 
 
-def contents(added: str = "") -> dict[str, Any]:
-    """What `fragments/cart.html` needs. `added` is the item whose line is shown as new."""
-    return {"cart": current_contents(), "added": added, **_share()}
+def cart(added: str = "") -> Markup:
+    """The lines, what they come to, and what to do with them. `added` is the item whose line is shown as new."""
+    return fragment("cart", cart=current_contents(), added=added, **_share())
 
 
 def _share() -> dict[str, Any]:

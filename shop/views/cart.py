@@ -16,7 +16,7 @@ from shop.hypermedia import Message, Undo
 from shop.language import gettext as _
 from shop.language import ngettext
 from shop.views import carried, head
-from shop.views.for_everybody import keep_for_this_visitor
+from shop.views.for_everybody import Made, for_everybody
 from shop.views.shared import connection, current_contents
 
 bp = Blueprint("cart", __name__)
@@ -30,11 +30,19 @@ class BadItems(CartError):
 
 
 @bp.get("/cart")
-def show() -> str | BaseResponse:
+def show() -> Made | BaseResponse:
     if hypermedia.wants_fragments():  # the drawer opens, or a page that was left for a while catches up
         return hypermedia.fragments(*carried.everything())
-    keep_for_this_visitor()
-    return render_template("pages/cart.html", head=head.of_cart(), undo=_undo(), **carried.contents())
+    return _page(_undo()) if "undo" in request.args else _usual_page()
+
+
+@for_everybody
+def _usual_page() -> str:
+    return _page()
+
+
+def _page(undo: Undo | None = None) -> str:
+    return render_template("pages/cart.html", head=head.of_cart(), undo=undo)
 
 
 @bp.post("/cart")

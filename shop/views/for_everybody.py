@@ -9,20 +9,44 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
+from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
-from flask import Response, g, make_response, render_template, request
+from flask import Response, g, render_template, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, delivery, hypermedia, language, security
 from shop.fragments import kept_fragment
+from shop.views import carried
 from shop.views.shared import current_contents, shop
 
 # Nobody can write one into a catalogue: it is another in each process.
 _SECRET = secrets.token_hex(8)
-_MARK = re.compile(f"<!--{_SECRET}:([a-z/-]+)-->".encode())
+_MARK = re.compile(f"<!--{_SECRET}:([a-z/-]+)-->")
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page for everybody: `pieces` of HTML, with a visitor's part named by `names` after each but the last."""
+
+    pieces: tuple[bytes, ...]
+    names: tuple[str, ...]
+    digest: bytes
+
+    @classmethod
+    def of(cls, marked: str) -> _Page:
+        split = _MARK.split(marked)
+        pieces = tuple(piece.encode() for piece in split[::2])
+        return cls(pieces, tuple(split[1::2]), blake2b(b"\0".join(pieces), digest_size=9).digest())
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
+
 
 # A page as text, with its status when it isn't 200.
 Made = str | tuple[str, int]
@@ -41,8 +65,8 @@ def for_everybody(view: View) -> View:
             return view(**values)
         version = delivery.version()
         key = (request.full_path, language.spoken(), security.own_origin(shop().settings))
-        pieces: list[bytes] | None = shop().pages.get(key, version) if version is not None else None
-        if pieces is None:
+        kept: _Page | None = shop().pages.get(key, version) if version is not None else None
+        if kept is None:
             g.marking = True
             try:
                 page = view(**values)
@@ -51,12 +75,12 @@ def for_everybody(view: View) -> View:
             if isinstance(page, BaseResponse):
                 return page
             text, status = page if isinstance(page, tuple) else (page, 200)
-            pieces = _MARK.split(text.encode())  # a text with one letter of another script takes twice as much
+            kept = _Page.of(text)
             if status != 200:
-                return _put_together(pieces, status)
+                return _put_together(kept, status)
             if version is not None:
-                shop().pages.put(key, pieces, sum(map(len, pieces)), version)
-        return _put_together(pieces)
+                shop().pages.put(key, kept, kept.size, version)
+        return _put_together(kept)
 
     return answer
 
@@ -71,20 +95,16 @@ def is_marking() -> bool:
     return bool(g.get("marking"))
 
 
-def _put_together(pieces: list[bytes], status: int = 200) -> Response:
-    """The page with this visitor's parts: names of fragments stand at the odd places."""
-    visitor = cookies.has_any()
-    html = b"".join([_PARTS[piece.decode()]().encode() if place % 2 else piece for place, piece in enumerate(pieces)])
-    answer = make_response(html, status)
-    answer.headers["Cache-Control"] = "private, no-cache" if visitor else "public, no-cache"
-    keep_for_this_visitor()
-    return answer
-
-
-def keep_for_this_visitor() -> None:
-    """Let the page be given again to who sends the same cookies, unless a list on the server may change unseen."""
+def _put_together(page: _Page, status: int = 200) -> Response:
+    """The page with this visitor's parts."""
+    caching = "private, no-cache" if cookies.has_any() or "cart" in page.names else "public, no-cache"
+    parts = [_PARTS[name]().encode() for name in page.names]
+    html = [*chain.from_iterable(zip(page.pieces, parts, strict=False)), page.pieces[-1]]
+    delivery.known_by(blake2b(b"\0".join((page.digest, *parts)), digest_size=9).hexdigest())
+    # To who sends the same cookies, unless a list on the server may change unseen.
     if not (cookies.shopper() and cookies.current_user_list().moved):
         delivery.keep()
+    return Response(b"".join(html), status, {"Cache-Control": caching})
 
 
 def _header() -> Markup:
@@ -100,4 +120,4 @@ def _messages() -> Markup:
     return Markup(render_template("fragments/messages.html"))  # noqa: S704
 
 
-_PARTS = {"header-personal": _header, "messages": _messages}
+_PARTS = {"header-personal": _header, "messages": _messages, "cart": carried.cart}

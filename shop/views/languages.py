@@ -7,7 +7,7 @@ cookie, then what the browser asks for, then the shop's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -25,15 +25,19 @@ _OWN_PAGE = re.compile(r"/(?![/\\])[^\s\\]{0,1999}")
 @bp.before_app_request
 def speak() -> None:
     settings = shop().settings
-    language.speak(next((wish for wish in _wishes() if wish in settings.languages), settings.own_language))
+    offered = settings.languages
+    language.speak(next((wish for wish in _wishes(offered) if wish in offered), settings.own_language))
 
 
-def _wishes() -> Iterator[str | None]:
+def _wishes(offered: Sequence[str]) -> Iterator[str | None]:
     """The languages that may be meant, the clearest wish first."""
-    yield request.args.get("language")
-    yield hypermedia.query_on_screen().get("language")
+    environ = request.environ
+    if "language=" in environ["QUERY_STRING"]:
+        yield request.args.get("language")
+    if "language=" in environ.get("HTTP_HX_CURRENT_URL", ""):
+        yield hypermedia.query_on_screen().get("language")
     yield cookies.language()
-    yield language.preferred(request.headers.get("Accept-Language", ""), shop().settings.languages)
+    yield language.preferred(environ.get("HTTP_ACCEPT_LANGUAGE", ""), offered)
 
 
 @bp.teardown_app_request
