@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Flask
+from jinja2 import BaseLoader
 
+from shop import templating
 from shop.assets import Assets
 from shop.database import Database
 from shop.memory import Memory
@@ -30,13 +34,24 @@ class Shop:
     seals: dict[str, Seal] = field(default_factory=dict)
 
 
+class _App(Flask):
+    jinja_environment = templating.Environment
+
+    def create_global_jinja_loader(self) -> BaseLoader:  # type: ignore[override]
+        return templating.Languages(super().create_global_jinja_loader())
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """What is called is a plain function, all over this shop: Flask would look anew at each request."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI app. Its database must be migrated: `shop serve` does that. Raises SettingError and TermsError."""
     from shop import access_log, cookies, errors, security, views
     from shop.delivery import Delivery
 
     settings = settings or read_settings()
-    app = Flask("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
+    app = _App("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
     terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
     app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms, Memory(settings.page_memory))

@@ -15,6 +15,7 @@ from pathlib import Path
 _BUNDLES = frozenset({"css/shop.css", "js/shop.js"})
 _IMPORT = re.compile(r'^@?import "(?:\./)?([a-z-]+\.(?:css|js))";$', re.MULTILINE)
 _COMMENT = re.compile(r"/\*[\s\S]*?\*/|^\s*//.*$|(?<=[;{}]) +// .*$", re.MULTILINE)
+_SMALL = 4_000  # bytes
 _SPACE = re.compile(r"\s*\n\s*")
 
 
@@ -45,7 +46,7 @@ class Assets:
         body = _bundled(file) if path in _BUNDLES else file.read_bytes()
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         asset = Asset(path, body, blake2b(body, digest_size=6).hexdigest(), kind)
-        if kind.startswith("text/"):  # what every page names; pictures are many
+        if kind.startswith("text/") or len(body) < _SMALL:  # what every page names; pictures are many
             self._known[path] = asset
         return asset
 

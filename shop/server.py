@@ -82,6 +82,15 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
     _Server(address, settings, said, _prepared(settings)).run()
 
 
+# Templates that nearly every visitor meets. Workers compile the others when they are asked for.
+_SHOWN_MOST = (
+    *(f"pages/{name}" for name in ("home", "products", "collection", "product", "search", "cart")),
+    *(f"fragments/{name}" for name in ("header-personal", "product-card", "suggestions", "suggestion", "reply")),
+    *(f"fragments/{name}" for name in ("cart", "cart-line", "cart-count", "cart-summary")),
+    "layout",
+)
+
+
 def _prepared(settings: Settings) -> Flask:
     """The app with all that every worker needs: those that are forked from here share it instead of making their own.
 
@@ -89,8 +98,9 @@ def _prepared(settings: Settings) -> Flask:
     """
     _share_one_arena()
     app = create_app(settings)
-    for name in app.jinja_env.list_templates(["html", "txt", "xml"]):
-        app.jinja_env.get_template(name)
+    with app.app_context(), language.speaking(settings.own_language):
+        for name in _SHOWN_MOST:
+            app.jinja_env.get_template(f"{name}.html")
     for code in settings.languages:
         Currency(settings.currency, settings.locale_of(code)).format(0)
         language.name_of(code)

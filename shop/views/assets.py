@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, make_response, request, url_for
+from flask import Blueprint, Response, abort, make_response, request
 
 from shop import delivery
-from shop.views.shared import shop
+from shop.views.shared import address_of, shop
 
 bp = Blueprint("assets", __name__)
 
@@ -27,4 +27,4 @@ def address(path: str) -> str:
     asset = shop().assets.find(path)
     if asset is None:
         raise LookupError(f"static/ has no {path}")
-    return url_for("assets.show", path=path, v=asset.fingerprint)
+    return address_of("assets.show", path=path, v=asset.fingerprint)

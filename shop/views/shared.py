@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import abc
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -11,9 +12,10 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
-from flask import current_app, g, request, url_for
+from flask import Flask, current_app, g, request
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
+from werkzeug.routing import MapAdapter
 
 from shop import Shop, cookies, delivery, language, users
 from shop.cart import Cart, Contents, Line
@@ -25,6 +27,8 @@ from shop.language import N_
 from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders.orders import Event, Fulfilment, Order, Payment
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 _EVENTS = {
     "placed": N_("Placed"),
@@ -56,14 +60,18 @@ def disconnect(_error: BaseException | None = None) -> None:
         g.pop("connection").close()
 
 
-def find_variants(items: Iterable[str]) -> dict[str, Variant]:
+def find_variants(items: abc.Collection[str]) -> dict[str, Variant]:
     """Variants by item, as `store.find_variants` has them. What is known of this catalogue is not asked for again."""
-    known = {item: known_now(("variant", item)) for item in items}
-    if unread := [item for item, variant in known.items() if variant is None]:
-        found = store.find_variants(connection(), unread, language.spoken())
+    memory, version, spoken = shop().pages, delivery.version(), language.spoken()
+    known: dict[str, Any] = {}
+    if version is not None:
+        known = {item: memory.get(("variant", item, spoken), version) for item in items}
+    if unread := [item for item in items if known.get(item) is None]:
+        found = store.find_variants(connection(), unread, spoken)
         for item in unread:
             known[item] = found.get(item, _UNKNOWN)
-            know(("variant", item), known[item], 1000)
+            if version is not None:
+                memory.put(("variant", item, spoken), known[item], 1000, version)
     return {item: variant for item, variant in known.items() if variant is not _UNKNOWN}
 
 
@@ -86,11 +94,10 @@ def know(key: tuple[str, ...], value: Any, size: int) -> None:
 def current_contents() -> Contents:
     """The cart of this request, priced; worked out again when the cart has changed since."""
     cart = cookies.current_cart()
-    if g.get("priced_cart") != cart:
-        g.priced_cart = cart
-        g.contents = cart.priced(find_variants(cart.quantities))
-    contents: Contents = g.contents
-    return contents
+    priced: tuple[Cart, Contents] | None = g.get("priced")
+    if priced is None or priced[0] is not cart:
+        priced = g.priced = cart, cart.priced(find_variants(cart.quantities))
+    return priced[1]
 
 
 def saved_lines() -> tuple[Line, ...]:
@@ -99,10 +106,23 @@ def saved_lines() -> tuple[Line, ...]:
     return saved.priced(find_variants(saved.quantities)).lines
 
 
-@lru_cache(maxsize=10_000)
 def address_of(endpoint: str, /, **values: Any) -> str:
-    """What templates know as `url_for`: the path of a page, which is worked out once."""
-    return url_for(endpoint, **values)
+    """What templates know as `url_for`: the path of a page."""
+    handle = values.get("handle")
+    if handle and len(values) == 1 and _PLAIN.fullmatch(handle):  # of most links, and hardly ever the same one
+        return f"{_address_of(endpoint, handle='~').removesuffix('~')}{handle}"
+    return _address_of(endpoint, **values)
+
+
+@lru_cache(maxsize=2_000)
+def _address_of(endpoint: str, /, **values: Any) -> str:
+    return _urls(current_app._get_current_object()).build(endpoint, values)  # type: ignore[attr-defined]
+
+
+@cache
+def _urls(app: Flask) -> MapAdapter:
+    """The app's addresses, as they are on whatever host."""
+    return app.url_map.bind("localhost")
 
 
 def money(minor: int, currency: str = "") -> str:
@@ -132,7 +152,14 @@ def number(count: int) -> str:
 
 def locale() -> str:
     """The locale of amounts and dates in what is answered now."""
-    return shop().settings.locale_of(language.spoken())
+    settings = shop().settings
+    found: str = _locale_of(language.spoken(), settings.locale, settings.languages)
+    return found
+
+
+@lru_cache(maxsize=100)
+def _locale_of(spoken: str, _own: str, _languages: tuple[str, ...]) -> str:
+    return shop().settings.locale_of(spoken)
 
 
 def status(order: Order) -> str:
@@ -210,7 +237,7 @@ def menu() -> tuple[Collection, ...]:
     return menu
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=2_000)
 def _decimal(count: int, locale: str) -> str:
     return format_decimal(count, locale=locale)
 
