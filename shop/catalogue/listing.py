@@ -5,12 +5,13 @@ All of it is asked of the product sets (`sets`); only the products of the one pa
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from heapq import heappush, heappushpop
+from functools import cached_property, lru_cache, partial
 from itertools import islice
 from math import ceil
+from typing import NamedTuple
 
 from pyroaring import BitMap
 from sqlalchemy.engine import Connection
@@ -23,11 +24,13 @@ from shop.language import N_
 from shop.language import gettext as _
 
 PAGE_SIZE = 24
-MOST_VALUES = 50  # of a facet that are listed, besides the chosen ones
+FEW_VALUES = 7  # of a facet that are listed at first, besides the chosen ones
+MOST_VALUES = 50  # that are listed in all
 MOST_OPTIONS = 8  # such as colour and size
 _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 _BYTES_OF_VALUE = 150
-_FEW = 16  # times as many are all products
+_FEW = 200  # products
+_A_SHARE = 16  # of which all products are more
 
 # How a listing may be sorted, in the order that shoppers are offered; a search by "relevance" as well.
 SORTS = {
@@ -40,6 +43,7 @@ SORTS = {
 RELEVANCE = N_("Relevance")
 
 _FACETS = {"availability": N_("Availability"), "type": N_("Type"), "vendor": N_("Vendor"), "tag": N_("Tag")}
+_MANY_VALUED = ("type", "vendor", "tag")
 _AVAILABILITY = {"in-stock": N_("In stock"), "sold-out": N_("Sold out")}
 
 
@@ -68,14 +72,12 @@ class Wish:
         return bool(self.chosen) or self.price_from is not None or self.price_to is not None
 
 
-@dataclass(frozen=True)
-class FacetValue:
-    """A choice that a facet offers. `count`: how many products there are of it under the other facets' choices."""
+class FacetValue(NamedTuple):
+    """A choice that a facet offers."""
 
     value: str  # what stands in the URL
     title: str
-    count: int
-    chosen: bool
+    products: int  # that there are of it under the other facets' choices
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,18 @@ class Facet:
     key: str
     title: str
     values: tuple[FacetValue, ...]
+    chosen: tuple[str, ...] = ()
+
+    @cached_property
+    def usual_values(self) -> tuple[FacetValue, ...]:
+        """The first few, and those that are chosen."""
+        others = (each for each in self.values[FEW_VALUES:] if each.value in self.chosen) if self.chosen else ()
+        return (*self.values[:FEW_VALUES], *others)
+
+    @property
+    def more(self) -> int:
+        """How many there are besides the usual ones."""
+        return len(self.values) - len(self.usual_values)
 
 
 @dataclass(frozen=True)
@@ -208,7 +222,7 @@ class _Count:
 
     key: str
     title: str
-    values: tuple[tuple[str, str, int], ...]  # names, titles and how many
+    values: tuple[FacetValue, ...]
 
 
 @dataclass(frozen=True)
@@ -275,15 +289,15 @@ def _values(sets: Sets, key: str, names: Iterable[str]) -> dict[str, NamedSet]:
     """Values of a facet by name; empty sets for those that it doesn't have."""
     if key != "availability" and _is_facet(key):
         return sets.named(key, list(names))
-    known = {value.name: value for value in _all_values(sets, key)}
+    known = {value.name: value for some in _all_values(sets, key) for value in some}
     return {name: known.get(name) or NamedSet(name, name, BitMap()) for name in names}
 
 
-def _all_values(sets: Sets, key: str) -> Iterable[NamedSet]:
-    """The values of a facet, those that most products have first."""
+def _all_values(sets: Sets, key: str) -> Iterable[Sequence[NamedSet]]:
+    """The values of a facet, some at a time, those that most products have first."""
     if key == "availability":
-        return _availability(sets)
-    return sets.of(key) if _is_facet(key) else ()
+        return ((*_availability(sets),),)
+    return sets.some_of(key) if _is_facet(key) else ()
 
 
 def _is_facet(key: str) -> bool:
@@ -302,18 +316,20 @@ def _counts(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[
     for key in [key for key in chosen if key not in titles]:
         slug = key.removeprefix("option.")
         titles[key] = sets.named("option", [slug])[slug].title
-    everything = sets.everything
     counts = (
-        _count(
-            key,
-            title,
-            _all_values(sets, key),
-            _Sizes(under(key), everything),
-            _values(sets, key, chosen.get(key, ())),
-        )
-        for key, title in titles.items()
+        _Count(key, title, _counted(sets, key, under(key), chosen.get(key, ()))) for key, title in titles.items()
     )
     return tuple(count for count in counts if count.values)
+
+
+def _counted(sets: Sets, key: str, ids: BitMap, chosen: Sequence[str]) -> tuple[FacetValue, ...]:
+    """The values of a facet that most of `ids` have, and those that are chosen."""
+    wanted = _values(sets, key, chosen).values()
+    if key in _MANY_VALUED and (columns := sets.columns(key)).are_quick(len(ids)):
+        return _most_frequent(
+            columns.count(ids), [(value, ids.intersection_cardinality(value.ids)) for value in wanted]
+        )
+    return _count(_all_values(sets, key), _Sizes(ids, sets.everything), wanted)
 
 
 def _options(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap]) -> dict[str, str]:
@@ -327,58 +343,66 @@ def _options(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[
 
 
 class _Sizes:
-    """How many of some products are in a set, to be asked of thousands of sets."""
+    """How many of some products are in sets, to be asked of thousands of them."""
 
     def __init__(self, ids: BitMap, everything: BitMap) -> None:
-        # Inside a bitmap, few ids are a list, which is walked along with that of each set. The many others have a bit
-        # each, and an id is looked up at once: so those are counted, where that is quicker.
-        self._few = _FEW * len(ids) < len(everything)
-        self._ids = everything - ids if self._few else ids
+        self._ids = ids
         self._all = len(ids) == len(everything)
+        # Inside a bitmap, not so many ids are a list, which is walked along with that of each set. Very many have a
+        # bit each, and an id is looked up at once: so the others are counted, where that is quicker.
+        self._others = everything - ids if len(ids) > _FEW and _A_SHARE * len(ids) < len(everything) else None
 
-    def of(self, some: BitMap) -> int:
+    def of(self, sets: Iterable[NamedSet]) -> list[int]:
         if self._all:
-            return len(some)
-        common = self._ids.intersection_cardinality(some)
-        return len(some) - common if self._few else common
+            return [len(each.ids) for each in sets]
+        if self._others is None:
+            common = self._ids.intersection_cardinality
+            return [common(each.ids) for each in sets]
+        common = self._others.intersection_cardinality
+        return [len(each.ids) - common(each.ids) for each in sets]
 
 
-def _count(key: str, title: str, values: Iterable[NamedSet], sizes: _Sizes, chosen: Mapping[str, NamedSet]) -> _Count:
-    """The most frequent of `values`, given the largest first, by `sizes`; and all that are chosen."""
-    found: dict[str, tuple[NamedSet, int]] = {}
-    most: list[int] = []  # the highest counts
-    for value in values:
-        if len(most) == MOST_VALUES and len(value.ids) < most[0]:
-            break  # nor has any that follows
-        if count := sizes.of(value.ids):
-            found[value.name] = value, count
-            if len(most) < MOST_VALUES:
-                heappush(most, count)
-            else:
-                heappushpop(most, count)
-    frequent = ((name, each) for name, each in found.items() if each[1] >= most[0])
-    listed = dict(sorted(frequent, key=_frequent_first)[:MOST_VALUES])
-    listed |= {name: (value, sizes.of(value.ids)) for name, value in chosen.items()}
-    ordered = sorted(listed.items(), key=_frequent_first)
-    return _Count(key, title, tuple((name, value.title, count) for name, (value, count) in ordered))
+def _count(values: Iterable[Sequence[NamedSet]], sizes: _Sizes, chosen: Iterable[NamedSet]) -> tuple[FacetValue, ...]:
+    """The most frequent of `values`, given some at a time, the largest first; and all that are chosen."""
+    found: list[tuple[NamedSet, int]] = []
+    for some in values:
+        found += [each for each in zip(some, sizes.of(some), strict=True) if each[1]]
+        if some and len(found) >= MOST_VALUES and _fewest(found) > len(some[-1].ids):
+            break  # nor has any that follows more
+    return _most_frequent(found, [(value, sizes.of([value])[0]) for value in chosen])
 
 
-def _frequent_first(item: tuple[str, tuple[NamedSet, int]]) -> tuple[int, str, str]:
-    name, (value, count) = item
-    return -count, value.title.casefold(), name
+def _fewest(found: Iterable[tuple[NamedSet, int]]) -> int:
+    """What the last of the most frequent has."""
+    return sorted((count for _value, count in found), reverse=True)[MOST_VALUES - 1]
 
 
-def _facet(count: _Count, chosen: Sequence[str]) -> Facet:
-    """A facet as shoppers read it."""
-    values = (
-        FacetValue(name, _said(count.key, title), number, name in chosen) for name, title, number in count.values
-    )
-    return Facet(count.key, _(_FACETS[count.key]) if count.key in _FACETS else count.title, tuple(values))
+def _most_frequent(
+    found: abc.Collection[tuple[NamedSet, int]], chosen: Iterable[tuple[NamedSet, int]]
+) -> tuple[FacetValue, ...]:
+    if len(found) > MOST_VALUES:
+        fewest = _fewest(found)
+        found = [each for each in found if each[1] >= fewest]
+    values = sorted(map(_value, found), key=_frequent_first)[:MOST_VALUES]
+    listed = {each.value for each in values}
+    missing = [_value(each) for each in chosen if each[0].name not in listed]
+    return tuple(sorted([*values, *missing], key=_frequent_first) if missing else values)
 
 
-def _said(key: str, title: str) -> str:
-    """Titles are the merchant's own words, save for our few."""
-    return _(title) if key == "availability" and title in _AVAILABILITY.values() else title
+def _value(found: tuple[NamedSet, int]) -> FacetValue:
+    return FacetValue(found[0].name, found[0].title, found[1])
+
+
+def _frequent_first(value: FacetValue) -> tuple[int, str, str]:
+    return -value.products, value.title.casefold(), value.value
+
+
+def _facet(count: _Count, chosen: tuple[str, ...]) -> Facet:
+    """A facet as shoppers read it. Titles are the merchant's own words, save for our few."""
+    values = count.values
+    if count.key == "availability":
+        values = tuple(each._replace(title=_(each.title)) if each.value in _AVAILABILITY else each for each in values)
+    return Facet(count.key, _(_FACETS[count.key]) if count.key in _FACETS else count.title, values, chosen)
 
 
 def _sorted(sets: Sets, narrowed: _Narrowed, sort: str, language: str, start: int, stop: int) -> list[int]:

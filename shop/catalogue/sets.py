@@ -13,9 +13,11 @@ Every process keeps the sets that it used last, within CACHED bytes, until the n
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from array import array
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Lock
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -29,9 +31,13 @@ from shop.database import catalogue_version, product_sets, stock_flips
 T = TypeVar("T")
 
 CACHED = 64_000_000  # bytes of sets in each process, about
-_CACHED_OF_STOCK = 16_000_000  # of that which a sale may change
+_CACHED_OF_STOCK = 4_000_000  # of that which a sale may change
 _THINGS = 4_000  # products, as lists show them
 _AT_ONCE = 200  # sets of a kind that are read together
+_FEW_SETS = 40  # that are asked one by one
+_MOST_NUMBERED = 65_535
+_MOST_COLUMNS = 12
+_LOOKED_UP_MEANWHILE = 4  # ids, while one set is asked
 _OVERHEAD = 300  # bytes of a set in memory beside its blob
 
 # Made once: SQLAlchemy takes longer to put a statement together than to run it.
@@ -48,6 +54,45 @@ class NamedSet:
     name: str
     title: str
     ids: BitMap
+
+
+class Columns:
+    """Which of some sets each product is in, as tables by product id: numbers of sets, counted from 1."""
+
+    def __init__(self, sets: Sequence[NamedSet], everything: BitMap) -> None:
+        self._sets = sets
+        self._columns: list[array[int]] = []
+        if not _FEW_SETS <= len(sets) <= _MOST_NUMBERED:
+            return
+        empty = bytes(array("H").itemsize * (everything.max() + 1))
+        for number, ids in enumerate((each.ids for each in sets), start=1):
+            for id in ids:
+                for column in self._columns:
+                    if not column[id]:
+                        column[id] = number
+                        break
+                else:
+                    self._columns.append(array("H", empty))
+                    self._columns[-1][id] = number
+            if len(self._columns) > _MOST_COLUMNS:
+                self._columns = []
+                return
+
+    @property
+    def weight(self) -> int:
+        """The bytes that it takes in memory, about."""
+        return sum(len(column) * column.itemsize for column in self._columns) + _OVERHEAD
+
+    def are_quick(self, ids: int) -> bool:
+        """Whether so many ids are looked up here sooner than each set is asked for how many it has of them."""
+        return bool(self._columns) and ids * len(self._columns) < _LOOKED_UP_MEANWHILE * len(self._sets)
+
+    def count(self, ids: Iterable[int]) -> list[tuple[NamedSet, int]]:
+        """How many of `ids` are in each of the sets that have any."""
+        wanted = list(ids)
+        counts = Counter(chain.from_iterable(map(column.__getitem__, wanted) for column in self._columns))
+        counts.pop(0, None)
+        return [(self._sets[number - 1], count) for number, count in counts.items()]
 
 
 class Sets:
@@ -88,6 +133,10 @@ class Sets:
 
     def of(self, kind: str) -> Iterator[NamedSet]:
         """The sets of a kind that have titles, the largest first. Read as they are asked for."""
+        return chain.from_iterable(self.some_of(kind))
+
+    def some_of(self, kind: str) -> Iterator[Sequence[NamedSet]]:
+        """The same, some at a time."""
         place = 0
         after: tuple[int, str] | None = None
         while True:
@@ -95,11 +144,20 @@ class Sets:
             if (some := self._kept.sets.get(key)) is None:
                 some = self._read_some(kind, after)
                 self._kept.sets.put(key, some, some.weight)
-            yield from some.sets
+            yield some.sets
             if len(some.sets) < _AT_ONCE:
                 return
             place += 1
             after = (len(some.sets[-1].ids), some.sets[-1].name)
+
+    def columns(self, kind: str) -> Columns:
+        """The sets of a kind that have titles, from the other side: which of them each product is in."""
+        key = ("columns", kind)
+        columns: Columns | None = self._kept.sets.get(key)
+        if columns is None:
+            columns = Columns(tuple(self.of(kind)), self.everything)
+            self._kept.sets.put(key, columns, columns.weight)
+        return columns
 
     def digits(self, kind: str) -> tuple[BitMap, ...]:
         """The sets of a kind that are the digits of a number, the highest first."""
@@ -170,7 +228,7 @@ class Sets:
         with self._kept.lock:
             if flips:
                 self._kept.flips = self._kept.flips | flips
-                self._kept.stock_facts = _Cache(_CACHED_OF_STOCK)
+                forget_listings(self.connection.engine)
             self._kept.number = number
 
     def _read_some(self, kind: str, after: tuple[int, str] | None) -> _Some:
@@ -327,6 +385,12 @@ class _Kept:
 
 
 _KEPT: WeakKeyDictionary[Engine, _Kept] = WeakKeyDictionary()
+
+
+def forget_listings(engine: Engine) -> None:
+    """Forget what was worked out of the sets of a database, as when a product is sold out."""
+    if engine in _KEPT:
+        _KEPT[engine].stock_facts = _Cache(_CACHED_OF_STOCK)
 
 
 def _kept(engine: Engine, listed: int) -> _Kept:

@@ -1,12 +1,15 @@
 """What the product list, collections and search share: reading filters, sort and page from the query, showing them.
 
 A filter is named as its facet is (`type`, `vendor`, `tag`, `availability`, `option.colour`), once for each value;
-`price-from` and `price-to` are in the currency's major units. `until` shows the pages from `page` to there as one.
+`price-from` and `price-to` are in the currency's major units. `until` shows the pages from `page` to there as one,
+`all` names a facet whose values are all listed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,6 +49,7 @@ class Listing:
     wish: Wish
     sorts: dict[str, str]  # names by value, the one that is meant without a word first
     until: int  # the last page that is shown
+    whole: str  # the facet of which all values are listed; empty for none
     typed: dict[str, str]  # the prices as they were typed
     error: str = ""  # what is wrong with them
 
@@ -80,13 +84,18 @@ class Listing:
             return ""
         return self._address(page=self.wish.page, until=self.until + 1)
 
+    def with_all_of(self, facet: str) -> str:
+        """The address of this list with all of that facet's values to choose from; of none when it is empty."""
+        return self._address(page=self.wish.page, until=self.until if self.until > self.wish.page else 0, whole=facet)
+
     @property
     def cleared(self) -> str:
         return self._address(chosen={}, prices={})
 
     @property
     def chips(self) -> list[Chip]:
-        titles = {(facet.key, value.value): value.title for facet in self.page.facets for value in facet.values}
+        chosen = (facet for facet in self.page.facets if facet.chosen)
+        titles = {(facet.key, value.value): value.title for facet in chosen for value in facet.values}
         chips = []
         for key, values in self.wish.chosen.items():
             for value in values:
@@ -111,20 +120,47 @@ class Listing:
         until: int = 0,
         chosen: dict[str, tuple[str, ...]] | None = None,
         prices: dict[str, str] | None = None,
+        whole: str | None = None,
     ) -> str:
         """This list's address with something changed; without what goes without saying."""
-        sort = self.wish.sort if self.wish.sort != next(iter(self.sorts)) else ""
-        query: dict[str, Any] = {
-            "q": self.wish.query,
-            **(self.wish.chosen if chosen is None else chosen),
-            **(self.typed if prices is None else prices),
-            "sort": sort,
+        filters = self._filters if chosen is None and prices is None else self._filtered(chosen, prices)
+        changed = {
             "page": page if page > 1 else "",
             "until": until or "",
-            "language": request.args.get("language", ""),
+            "all": self.whole if whole is None else whole,
         }
-        said = {name: value for name, value in query.items() if value}
-        return request.path + ("?" + urlencode(said, doseq=True) if said else "")
+        query = "&".join(filter(None, (filters, _encoded(changed), self._language)))
+        return self._path + ("?" + query if query else "")
+
+    @cached_property
+    def _path(self) -> str:
+        return request.path
+
+    @cached_property
+    def _language(self) -> str:
+        return _encoded({"language": request.args.get("language", "")})
+
+    @cached_property
+    def _filters(self) -> str:
+        return self._filtered()
+
+    def _filtered(
+        self, chosen: dict[str, tuple[str, ...]] | None = None, prices: dict[str, str] | None = None
+    ) -> str:
+        sort = self.wish.sort if self.wish.sort != next(iter(self.sorts)) else ""
+        return _encoded(
+            {
+                "q": self.wish.query,
+                **(self.wish.chosen if chosen is None else chosen),
+                **(self.typed if prices is None else prices),
+                "sort": sort,
+            }
+        )
+
+
+def _encoded(query: Mapping[str, Any]) -> str:
+    """As a part of an address, without what says nothing."""
+    return urlencode({name: value for name, value in query.items() if value}, doseq=True)
 
 
 def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Made:
@@ -149,12 +185,19 @@ def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Ma
         price_to=highest,
     )
     until = _until(wish.page)
-    listing = Listing(_pages(wish, until), wish, sorts, until, typed, error)
+    found = _pages(wish, until)
+    listing = Listing(found, wish, sorts, until, _whole(found), typed, error)
     if hypermedia.wants_fragments():
         return _longer(listing), 200
     about = head.of_listing(listing.page, wish, next(iter(sorts)), context.get("collection"))
     page = render_template(template, head=about, listing=listing, page=listing.page, wish=wish, **context)
     return page, 400 if error else 200
+
+
+def _whole(page: Page) -> str:
+    """The facet that the query's `all` names; empty when it names none of the page's."""
+    named = request.args.get("all", "")
+    return named if any(facet.key == named for facet in page.facets) else ""
 
 
 def sort_names() -> dict[str, str]:

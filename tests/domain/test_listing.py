@@ -93,7 +93,9 @@ class Trade:
                     handles=[card.handle for card in page.cards],
                     total=page.total,
                     counts={
-                        facet.key: [(value.value, value.count, value.chosen) for value in facet.values]
+                        facet.key: [
+                            (value.value, value.products, value.value in facet.chosen) for value in facet.values
+                        ]
                         for facet in page.facets
                     },
                     prices=page.prices,
@@ -186,12 +188,12 @@ def test_facets_say_what_else_there_is(either_database):
         ("tag", "Tag"),
     ]
     vendors, tags = page.facets[2:]
-    assert [(each.value, each.title, each.count, each.chosen) for each in vendors.values] == [
+    assert [(each.value, each.title, each.products, each.value in vendors.chosen) for each in vendors.values] == [
         ("inkwell", "Inkwell", 2, False),
         ("fern pottery", "Fern Pottery", 1, True),
         ("nonesuch", "nonesuch", 0, True),
     ]
-    assert [(each.title, each.count) for each in tags.values] == [("everyday", 2), ("tea", 2), ("gift", 1)]
+    assert [(each.title, each.products) for each in tags.values] == [("everyday", 2), ("tea", 2), ("gift", 1)]
     assert page.prices == (3400, 3400)
 
 
@@ -201,7 +203,7 @@ def test_options_go_by_their_names_and_values_in_any_case(either_database):
 
     assert [card.handle for card in page.cards] == ["shirt"]
     colours = next(facet for facet in page.facets if facet.key == "option.color")
-    assert [(each.value, each.title, each.chosen) for each in colours.values] == [
+    assert [(each.value, each.title, each.value in colours.chosen) for each in colours.values] == [
         ("blue", "Blue", True),
         ("white", "White", False),
     ]
@@ -214,7 +216,7 @@ def test_what_is_sold_out_is_listed_so_at_once(either_database):
     def available() -> tuple[list[str], dict[str, int]]:
         with other.reading() as connection:
             page = find_page(connection, Wish(collection="paper", chosen={"availability": ("in-stock",)}))
-        return [card.handle for card in page.cards], {each.value: each.count for each in page.facets[0].values}
+        return [card.handle for card in page.cards], {each.value: each.products for each in page.facets[0].values}
 
     assert available() == (["last-poster", "postcard"], {"in-stock": 2})
 

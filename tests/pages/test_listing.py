@@ -123,6 +123,43 @@ def many(database):
         reindex(connection)
 
 
+@pytest.fixture
+def vendors(database):
+    """Ten vendors more, each of one product."""
+    with database.writing() as connection:
+        mug = connection.execute(sa.select(products).where(products.c.handle == "mug")).one()._asdict()
+        del mug["id"]
+        connection.execute(
+            sa.insert(products), [mug | {"handle": f"mug-{n}", "vendor": f"Potter {n}"} for n in range(10)]
+        )
+        reindex(connection)
+
+
+def test_a_long_filter_begins_with_its_most_frequent_values_and_lists_them_all_when_asked(client, vendors):
+    answer = client.get("/products?vendor=potter+9&sort=title")
+    usual = counts(answer, "vendor")
+    assert next(iter(usual)) == "Fern Pottery"
+    assert len(usual) == 8  # seven, and the chosen one
+    link = soup(answer).select_one("#filter-vendor-more")
+    every = len(set(usual)) + int(link.get_text().split()[0])
+
+    whole = client.get(link["href"])
+    assert {f"Potter {n}" for n in range(10)} <= set(counts(whole, "vendor"))
+    assert len(counts(whole, "vendor")) == every
+    assert list(chips(whole)) == ["Potter 9"]
+    # Another filter leaves them listed, and the same link folds them again.
+    assert soup(whole).select_one("#listing-form input[type=hidden][name=all]")["value"] == "vendor"
+    assert client.get(soup(whole).select_one("#filter-vendor-more")["href"]).data == answer.data
+
+
+def test_a_filter_that_is_not_there_is_not_listed_in_full(client):
+    answer = client.get("/products?all=colour'><b>")
+
+    assert answer.status_code == 200
+    assert "<b>" not in answer.get_data(as_text=True)
+    assert not soup(answer).select("input[name=all]")
+
+
 def test_pages_are_links_that_reach_everything(client, many):
     seen, path = [], "/products?sort=title"
     while path:
