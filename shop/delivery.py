@@ -4,7 +4,8 @@ An answer that depends on nothing but the request itself and the catalogue is ma
 request gets the same bytes until the catalogue's version changes, which is asked anew each time: a price that an
 import or a sale has changed is never shown after its commit. Answers that are no 200 or that are streamed are never
 kept, nor is one to a GET that sets a cookie. One to a form of htmx may: adding to a cart changes nothing here, only
-the cookie that came with the request and goes back with the answer.
+the cookie that came with the request and goes back with the answer. Most adds are the first of a new visitor, who
+sends what the one before sent.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,9 @@ _READ = (
     "HTTP_ACCEPT_LANGUAGE",
     "HTTP_ACCEPT_ENCODING",
 )
+
+_READ_WITH_A_FORM = ("HTTP_SEC_FETCH_SITE", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_HX_CURRENT_URL", "CONTENT_TYPE")
+_LONGEST_KEPT_FORM = 500  # bytes
 
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
 _HEADERS = 1500  # bytes that an answer's headers take in memory, about
@@ -109,21 +114,34 @@ class Delivery:
             start_response(status, headers)
             return chunks
         answer = _finished(status, headers, chunks, environ)
-        if key is not None and version is not None and environ.get(_KEEP) and answer.etag:
+        if key is not None and version is not None and environ.get(_KEEP) and _may_be_kept(answer, environ):
             shop.pages.put(key, answer, _size(key, answer), version)
         return _send(answer, environ, start_response, started)
 
 
 def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
     """All that an answer may depend on besides the catalogue; None where none is kept."""
-    by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
-    if environ["REQUEST_METHOD"] != "GET" or by_htmx:
+    read = [environ.get(name) for name in _READ]
+    if environ["REQUEST_METHOD"] == "GET":
+        by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
+        return None if by_htmx else tuple(read)
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("HTTP_HX_REQUEST_TYPE") != "partial":
         return None
-    return tuple([environ.get(name) for name in _READ])
+    length = environ.get("CONTENT_LENGTH", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 4 and int(length) <= _LONGEST_KEPT_FORM):
+        return None
+    form = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(form)
+    return (form, *read, *[environ.get(name) for name in _READ_WITH_A_FORM])
 
 
 def _size(key: tuple[Any, ...], answer: Answer) -> int:
     return len(answer.body) + sum(map(len, filter(None, key))) + _HEADERS
+
+
+def _may_be_kept(answer: Answer, environ: WSGIEnvironment) -> bool:
+    is_form = environ["REQUEST_METHOD"] == "POST"
+    return answer.status.startswith("200") and (is_form or _header(answer.headers, "Set-Cookie") is None)
 
 
 def _ask(app: Callable[..., Iterable[bytes]], environ: WSGIEnvironment) -> tuple[str, Headers, Iterable[bytes]]:

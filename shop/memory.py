@@ -1,4 +1,8 @@
-"""What a process keeps ready instead of making it again. Bounded in bytes; the longest unused goes first."""
+"""What a process keeps ready instead of making it again. Bounded in bytes; the longest unused goes first.
+
+When it is full, something large is taken in only when it is asked for again: what nobody asks for twice, such as most
+searches, would push out what many do.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import Any
 
 # What an entry costs besides its value, roughly: its key, its place in the table, both of several parts.
 _OVERHEAD = 800
+_LARGE = 3_000  # bytes: less is worth its room
+_ASKED = 4_000  # large things that are remembered to have been asked for
 
 
 class Memory:
@@ -18,6 +24,7 @@ class Memory:
         self._most = most_bytes
         self._size = 0
         self._kept: OrderedDict[Hashable, tuple[int, Any, int]] = OrderedDict()
+        self._asked: OrderedDict[int, None] = OrderedDict()
         self._writing = Lock()
 
     def get(self, key: Hashable, version: int = 0) -> Any:
@@ -36,12 +43,27 @@ class Memory:
         size += _OVERHEAD
         with self._writing:
             self._drop(key)
-            if size > self._most:
+            if size > self._most or not self._takes_in(key, size, version):
                 return
             while self._size + size > self._most:
                 self._drop(next(iter(self._kept)))
             self._kept[key] = version, value, size
             self._size += size
+
+    def _takes_in(self, key: Hashable, size: int, version: int) -> bool:
+        if size < _LARGE or self._size + size <= self._most:
+            return True
+        longest_unused, _value, _size = next(iter(self._kept.values()))
+        if longest_unused not in (0, version):  # it is of an older catalogue, and goes anyway
+            return True
+        asked = hash(key)
+        if asked in self._asked:
+            del self._asked[asked]
+            return True
+        self._asked[asked] = None
+        if len(self._asked) > _ASKED:
+            self._asked.popitem(last=False)
+        return False
 
     def _drop(self, key: Hashable) -> None:
         entry = self._kept.pop(key, None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia, language
+from shop import cookies, delivery, hypermedia, language
 from shop.cart import BadQuantity, BadStep, CartError, Change, Line, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.products import MOST_OF_ONE, Variant
@@ -52,6 +52,7 @@ def create() -> BaseResponse:
         return _refuse(variant, quantity, refusal)
     page = address_of("cart.show")
     message = replace(added(change), link=Link(page, _("See the cart"), opens="cart-drawer"))
+    delivery.keep()  # who puts the same into the same cart gets the same answer
     return hypermedia.changed(*carried.whole_cart(added=item), message=message, page=page)
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from shop.catalogue import version
 from shop.database import variants
-from tests.conftest import OWN, set_cart, soup, text
+from tests.conftest import HTMX, OWN, set_cart, soup, text
 
 CATALOGUE = ["/", "/products", "/collections/kitchen", "/products/mug", "/search?q=tea"]
 
@@ -87,6 +87,30 @@ def test_a_shared_cache_may_keep_nobodys_page_and_never_a_visitors(client):
     set_cart(client, '{"mug":2}')
     assert client.get("/products").headers["Cache-Control"] == "private, no-cache"
     assert client.get("/cart").headers["Cache-Control"] == "private, no-cache"
+
+
+def test_who_adds_the_same_to_the_same_cart_gets_the_same_answer_while_there_is_some(cookieless, database):
+    def add() -> tuple[int, bytes, str | None]:
+        answer = cookieless.post("/cart-items", data={"item": "last-poster"}, headers=HTMX)
+        return answer.status_code, answer.data, answer.headers.get("Set-Cookie")
+
+    first, second = add(), add()
+    assert first == second
+    assert first[0] == 200
+    assert first[2].startswith("cart={%22last-poster%22:1};")
+    # Another way to ask is another answer: a foreign form, a plain one, another cart.
+    foreign = cookieless.post("/cart-items", data={"item": "last-poster"}, headers=HTMX | {"Sec-Fetch-Site": "none"})
+    assert foreign.status_code == 403
+    assert cookieless.post("/cart-items", data={"item": "last-poster"}, headers=OWN).status_code == 303
+    full = cookieless.post(
+        "/cart-items", data={"item": "last-poster"}, headers=HTMX | {"Cookie": "cart=%7B%22mug%22:1%7D"}
+    )
+    assert full.headers["Set-Cookie"].startswith("cart={%22mug%22:1%2C%22last-poster%22:1};")
+
+    with database.writing() as connection:
+        connection.execute(variants.update().where(variants.c.item == "last-poster").values(stock=0))
+        version.bump(connection)
+    assert add()[0] == 422
 
 
 def test_a_cookie_of_other_software_makes_no_visitor(cookieless):
