@@ -3,11 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
+PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(2 * os.cpu_count() + 1)') --dist worksteal
 TEXTS := --input-file .cache/messages.pot --output-dir shop/locale --width 110
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-postgres check bench format languages language screenshots clean
+.PHONY: help setup run test test-postgres check bench bench-full format languages language screenshots clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,13 @@ check: .venv/installed-dev ## Check formatting, lint, types, templates, migratio
 
 bench: .venv/installed-dev ## Measure the shop beside a bare Flask view, in under five minutes
 	@$(BIN)/python -m bench
+
+bench-full: .venv/installed-dev ## The same; growth to a million products; imports; other servers; profiles. Takes half an hour
+	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.imports
+	@$(BIN)/python -m bench.servers
+	@$(BIN)/python -m bench.profiles
 
 format: .venv/installed-dev ## Format the Python code
 	$(BIN)/ruff format .

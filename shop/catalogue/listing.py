@@ -366,24 +366,24 @@ def _count(values: Iterable[Sequence[NamedSet]], sizes: _Sizes, chosen: Iterable
     """The most frequent of `values`, given some at a time, the largest first; and all that are chosen."""
     found: list[tuple[NamedSet, int]] = []
     for some in values:
-        found += [each for each in zip(some, sizes.of(some), strict=True) if each[1]]
-        if some and len(found) >= MOST_VALUES and _fewest(found) > len(some[-1].ids):
+        found = _frequent([*found, *(each for each in zip(some, sizes.of(some), strict=True) if each[1])])
+        if some and len(found) >= MOST_VALUES and min(count for _value, count in found) > len(some[-1].ids):
             break  # nor has any that follows more
     return _most_frequent(found, [(value, sizes.of([value])[0]) for value in chosen])
 
 
-def _fewest(found: Iterable[tuple[NamedSet, int]]) -> int:
-    """What the last of the most frequent has."""
-    return sorted((count for _value, count in found), reverse=True)[MOST_VALUES - 1]
+def _frequent(found: list[tuple[NamedSet, int]]) -> list[tuple[NamedSet, int]]:
+    """The most frequent, and those that are as frequent as the last of them."""
+    if len(found) <= MOST_VALUES:
+        return found
+    fewest = sorted((count for _value, count in found), reverse=True)[MOST_VALUES - 1]
+    return [each for each in found if each[1] >= fewest]
 
 
 def _most_frequent(
     found: abc.Collection[tuple[NamedSet, int]], chosen: Iterable[tuple[NamedSet, int]]
 ) -> tuple[FacetValue, ...]:
-    if len(found) > MOST_VALUES:
-        fewest = _fewest(found)
-        found = [each for each in found if each[1] >= fewest]
-    values = sorted(map(_value, found), key=_frequent_first)[:MOST_VALUES]
+    values = sorted(map(_value, _frequent(list(found))), key=_frequent_first)[:MOST_VALUES]
     listed = {each.value for each in values}
     missing = [_value(each) for each in chosen if each[0].name not in listed]
     return tuple(sorted([*values, *missing], key=_frequent_first) if missing else values)

@@ -7,7 +7,8 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from shop.database import products, variants
+from shop.catalogue.indexing import reindex
+from shop.database import collections, product_collections, products, variants
 from tests.conftest import HTMX, set_cart, soup, text
 
 
@@ -25,6 +26,23 @@ def test_home_leads_to_collections_and_products(client):
         "/collections/paper",
     }
     assert page.select_one(".product-card-title")
+
+
+def test_a_shop_of_very_many_collections_shows_some_and_names_the_others(client, database):
+    with database.writing() as connection:
+        product = connection.scalar(sa.select(products.c.id).where(products.c.handle == "mug"))
+        for number in range(40):
+            row = {"handle": f"shelf-{number}", "title": f"Shelf {number}"}
+            shelf = connection.execute(collections.insert().values(row)).inserted_primary_key[0]
+            connection.execute(product_collections.insert().values(collection_id=shelf, product_id=product))
+        reindex(connection)
+
+    home = soup(client.get("/"))
+    tiles = [link["href"] for link in home.select(".collection-card")]
+    others = [link["href"] for link in home.select(".more-collections a")]
+    assert len(tiles) == 24
+    assert {f"/collections/shelf-{number}" for number in range(40)} <= {*tiles, *others}
+    assert home.select_one(".more-collections summary").get_text() == f"{len(others)} more collections"
 
 
 def test_a_shop_without_products_says_how_to_fill_it(client, database):
