@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(2 * os.cpu_count() + 1)') --dist worksteal
+PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist worksteal
 TEXTS := --input-file .cache/messages.pot --output-dir shop/locale --width 110
 
 .DEFAULT_GOAL := help
