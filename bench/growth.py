@@ -59,7 +59,8 @@ class Shop:
 
     def _forget(self) -> None:
         shop = self.app.extensions["shop"]
-        object.__setattr__(shop, "pages", Memory(shop.settings.page_memory))
+        for name in ("pages", "parts"):
+            object.__setattr__(shop, name, Memory(shop.settings.page_memory))
         sets.forget_listings(shop.database.engine)
 
 

@@ -22,6 +22,14 @@ from shop.seals import Seal
 from shop.settings import PROJECT, Settings, read_settings
 
 
+def _for_pages(memory: int) -> int:
+    return memory * 5 // 8
+
+
+def _for_parts(memory: int) -> int:
+    return memory - _for_pages(memory)
+
+
 @dataclass(frozen=True)
 class Shop:
     """What every request of one app shares: `current_app.extensions["shop"]`."""
@@ -29,7 +37,9 @@ class Shop:
     settings: Settings
     database: Database
     terms: Terms
-    pages: Memory = field(default_factory=lambda: Memory(Settings.page_memory))
+    # What is kept ready: pages and answers; and, lest many small things push those out, what they are made of.
+    pages: Memory = field(default_factory=lambda: Memory(_for_pages(Settings.page_memory)))
+    parts: Memory = field(default_factory=lambda: Memory(_for_parts(Settings.page_memory)))
     assets: Assets = field(default_factory=lambda: Assets(PROJECT / "static"))
     seals: dict[str, Seal] = field(default_factory=dict)
 
@@ -54,7 +64,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _App("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
     terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
-    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms, Memory(settings.page_memory))
+    memories = Memory(_for_pages(settings.page_memory)), Memory(_for_parts(settings.page_memory))
+    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms, *memories)
     access_log.init_app(app)
     cookies.init_app(app, settings)
     views.init_app(app)  # which learns what to speak, before security may have to refuse

@@ -23,7 +23,7 @@ def fragment(name: str, /, **values: Any) -> Markup:
 
 def kept_fragment(name: str, /, **values: Any) -> Markup:
     """The same, made once for values that are alike. They must be hashable."""
-    memory: Memory = current_app.extensions["shop"].pages
+    memory: Memory = current_app.extensions["shop"].parts
     key = (name, language.spoken(), *values.values())
     kept: Markup | None = memory.get(key)
     if kept is None:

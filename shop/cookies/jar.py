@@ -148,7 +148,7 @@ def remembered(kind: Kind, value: str, read: Callable[[str], T]) -> T:
 
     It must be nothing that changes, and depend on nothing else.
     """
-    memory: Memory = current_app.extensions["shop"].pages
+    memory: Memory = current_app.extensions["shop"].parts
     known: T | None = memory.get((kind.name, value))
     if known is None:
         known = read(value)

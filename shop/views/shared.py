@@ -62,7 +62,7 @@ def disconnect(_error: BaseException | None = None) -> None:
 
 def find_variants(items: abc.Collection[str]) -> dict[str, Variant]:
     """Variants by item, as `store.find_variants` has them. What is known of this catalogue is not asked for again."""
-    memory, version, spoken = shop().pages, delivery.version(), language.spoken()
+    memory, version, spoken = shop().parts, delivery.version(), language.spoken()
     known: dict[str, Any] = {}
     if version is not None:
         known = {item: memory.get(("variant", item, spoken), version) for item in items}
@@ -81,14 +81,14 @@ _UNKNOWN = object()
 def known_now(key: tuple[str, ...]) -> Any:
     """What was read of the catalogue as it is now, in the language that is spoken; None when it must be read."""
     version = delivery.version()
-    return None if version is None else shop().pages.get((key, language.spoken()), version)
+    return None if version is None else shop().parts.get((key, language.spoken()), version)
 
 
 def know(key: tuple[str, ...], value: Any, size: int) -> None:
     """Keep `value`, of about `size` bytes, for as long as the catalogue stays as it was when this request began."""
     version = delivery.version()
     if version is not None:
-        shop().pages.put((key, language.spoken()), value, size, version)
+        shop().parts.put((key, language.spoken()), value, size, version)
 
 
 def current_contents() -> Contents:
