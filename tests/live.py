@@ -85,6 +85,8 @@ class LiveShop:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         wait_until(lambda: not self.processes(), SECONDS_TO_STOP, "the workers' end")
+        # Another test's client may have got its port for a moment.
+        wait_until(lambda: _is_free(self.port), SECONDS_TO_STOP, "the end of what has the shop's port")
 
     def restart(self) -> None:
         self.stop()
@@ -151,6 +153,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
 def wait_until(condition, seconds: float, what: str) -> None:
     """Return when `condition()` is true, or fail when it still isn't after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -160,12 +171,13 @@ def wait_until(condition, seconds: float, what: str) -> None:
 
 
 def _living() -> Iterator[tuple[int, int]]:
-    """The id and process group of each process that isn't a zombie."""
+    """The id and process group of each process that isn't a zombie, in all of its threads."""
     if Path("/proc/self/stat").exists():  # Linux, where a slim system may lack `ps`
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):  # it has just ended
                 state, _, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
-                if state not in "ZX":
+                # The first thread of a killed process may have ended before the others, which keep its sockets open.
+                if state not in "ZX" or len(list(stat.parent.glob("task/*"))) > 1:
                     yield int(stat.parent.name), int(group)
         return
     listing = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
