@@ -31,7 +31,6 @@ from bench.visits import Request, Visitor, adding, shelf_of, some_cart
 from shop import create_app
 from shop.catalogue import sets
 from shop.catalogue.listing import PAGE_SIZE
-from shop.memory import Memory
 from shop.settings import read_settings
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)  # products
@@ -60,7 +59,7 @@ class Shop:
     def _forget(self) -> None:
         shop = self.app.extensions["shop"]
         for name in ("pages", "parts"):
-            object.__setattr__(shop, name, Memory(shop.settings.page_memory))
+            vars(shop).pop(name, None)
         sets.forget_listings(shop.database.engine)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
@@ -22,14 +23,6 @@ from shop.seals import Seal
 from shop.settings import PROJECT, Settings, read_settings
 
 
-def _for_pages(memory: int) -> int:
-    return memory * 5 // 8
-
-
-def _for_parts(memory: int) -> int:
-    return memory - _for_pages(memory)
-
-
 @dataclass(frozen=True)
 class Shop:
     """What every request of one app shares: `current_app.extensions["shop"]`."""
@@ -37,11 +30,18 @@ class Shop:
     settings: Settings
     database: Database
     terms: Terms
-    # What is kept ready: pages and answers; and, lest many small things push those out, what they are made of.
-    pages: Memory = field(default_factory=lambda: Memory(_for_pages(Settings.page_memory)))
-    parts: Memory = field(default_factory=lambda: Memory(_for_parts(Settings.page_memory)))
     assets: Assets = field(default_factory=lambda: Assets(PROJECT / "static"))
     seals: dict[str, Seal] = field(default_factory=dict)
+
+    @cached_property
+    def pages(self) -> Memory:
+        """Whole pages and answers, kept ready."""
+        return Memory(self.settings.page_memory * 5 // 8)
+
+    @cached_property
+    def parts(self) -> Memory:
+        """What they are made of: very many small things, which would push them out."""
+        return Memory(self.settings.page_memory * 3 // 8)
 
 
 class _App(Flask):
@@ -64,8 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _App("shop", template_folder=str(PROJECT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=64 * 1024, MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100)
     terms = read_terms(settings.terms, Currency(settings.currency, settings.locale))
-    memories = Memory(_for_pages(settings.page_memory)), Memory(_for_parts(settings.page_memory))
-    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms, *memories)
+    app.extensions["shop"] = Shop(settings, Database(settings.database_url), terms)
     access_log.init_app(app)
     cookies.init_app(app, settings)
     views.init_app(app)  # which learns what to speak, before security may have to refuse

@@ -276,8 +276,11 @@ def _refused(status: str, start_response: StartResponse) -> Iterable[bytes]:
     return []
 
 
-def _most_files() -> int:
-    """How many files a process may have open, its connections included: as many as the system lets it."""
+def _allow_many_files() -> int:
+    """Let this process, and those forked from it, have as many files open as they may need, connections included.
+
+    How many that is: fewer where the system lets them have fewer.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_CONNECTIONS + _FILES_OF_A_WORKER
     if hard != resource.RLIM_INFINITY:
@@ -302,7 +305,7 @@ class _Server(MPServer):
     """
 
     def __init__(self, address: str, settings: Settings, greeting: str, app: Flask) -> None:
-        connections = min(_MOST_CONNECTIONS, _most_files() - _FILES_OF_A_WORKER)
+        connections = min(_MOST_CONNECTIONS, _allow_many_files() - _FILES_OF_A_WORKER)
         super().__init__(
             target="shop",
             address=address,

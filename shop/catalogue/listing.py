@@ -5,7 +5,6 @@ All of it is asked of the product sets (`sets`); only the products of the one pa
 
 from __future__ import annotations
 
-from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
@@ -324,7 +323,7 @@ def _counts(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[
 
 def _counted(sets: Sets, key: str, ids: BitMap, chosen: Sequence[str]) -> tuple[FacetValue, ...]:
     """The values of a facet that most of `ids` have, and those that are chosen."""
-    wanted = _values(sets, key, chosen).values()
+    wanted = tuple(_values(sets, key, chosen).values())
     if key in _MANY_VALUED and (columns := sets.columns(key)).are_quick(len(ids)):
         return _most_frequent(
             columns.count(ids), [(value, ids.intersection_cardinality(value.ids)) for value in wanted]
@@ -362,14 +361,14 @@ class _Sizes:
         return [len(each.ids) - common(each.ids) for each in sets]
 
 
-def _count(values: Iterable[Sequence[NamedSet]], sizes: _Sizes, chosen: Iterable[NamedSet]) -> tuple[FacetValue, ...]:
+def _count(values: Iterable[Sequence[NamedSet]], sizes: _Sizes, chosen: Sequence[NamedSet]) -> tuple[FacetValue, ...]:
     """The most frequent of `values`, given some at a time, the largest first; and all that are chosen."""
     found: list[tuple[NamedSet, int]] = []
     for some in values:
         found = _frequent([*found, *(each for each in zip(some, sizes.of(some), strict=True) if each[1])])
         if some and len(found) >= MOST_VALUES and min(count for _value, count in found) > len(some[-1].ids):
             break  # nor has any that follows more
-    return _most_frequent(found, [(value, sizes.of([value])[0]) for value in chosen])
+    return _most_frequent(found, zip(chosen, sizes.of(chosen), strict=True))
 
 
 def _frequent(found: list[tuple[NamedSet, int]]) -> list[tuple[NamedSet, int]]:
@@ -381,9 +380,9 @@ def _frequent(found: list[tuple[NamedSet, int]]) -> list[tuple[NamedSet, int]]:
 
 
 def _most_frequent(
-    found: abc.Collection[tuple[NamedSet, int]], chosen: Iterable[tuple[NamedSet, int]]
+    found: list[tuple[NamedSet, int]], chosen: Iterable[tuple[NamedSet, int]]
 ) -> tuple[FacetValue, ...]:
-    values = sorted(map(_value, _frequent(list(found))), key=_frequent_first)[:MOST_VALUES]
+    values = sorted(map(_value, _frequent(found)), key=_frequent_first)[:MOST_VALUES]
     listed = {each.value for each in values}
     missing = [_value(each) for each in chosen if each[0].name not in listed]
     return tuple(sorted([*values, *missing], key=_frequent_first) if missing else values)

@@ -41,8 +41,8 @@ class Kind:
 
     @property
     def header_name(self) -> str:
-        """The name in the browser. `__Host-` stops a sibling subdomain from planting one; it needs HTTPS."""
-        return f"__Host-{self.name}" if settings().https else self.name
+        """The name in the browser."""
+        return _prefix() + self.name
 
 
 class Unreadable(ValueError):
@@ -119,7 +119,7 @@ def sent(kind: Kind) -> str:
     environ = request.environ
     ours: dict[str, str] | None = environ.get(_OURS)
     if ours is None:
-        prefix = "__Host-" if settings().https else ""
+        prefix = _prefix()
         ours = environ[_OURS] = {
             name.removeprefix(prefix): value for name, value in received().items() if name.startswith(prefix)
         }
@@ -128,6 +128,11 @@ def sent(kind: Kind) -> str:
         return parse_cookie(f"{kind.name}={value}").get(kind.name, "")
     # WSGI hands headers over as Latin-1, whatever they are.
     return value if value.isascii() else value.encode("latin-1").decode(errors="replace")
+
+
+def _prefix() -> str:
+    """What names begin with in the browser: `__Host-` stops a sibling subdomain from planting one. It needs HTTPS."""
+    return "__Host-" if settings().https else ""
 
 
 def received() -> dict[str, str]:

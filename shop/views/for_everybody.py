@@ -90,11 +90,6 @@ def visitors_part(name: str) -> Markup:
     return Markup(f"<!--{_SECRET}:{name}-->") if g.get("marking") else _PARTS[name]()  # noqa: S704
 
 
-def is_marking() -> bool:
-    """True while a page for everybody is made."""
-    return bool(g.get("marking"))
-
-
 def _put_together(page: _Page, status: int = 200) -> Response:
     """The page with this visitor's parts."""
     caching = "private, no-cache" if cookies.has_any() or "cart" in page.names else "public, no-cache"

@@ -32,10 +32,9 @@ def speak() -> None:
 def _wishes(offered: Sequence[str]) -> Iterator[str | None]:
     """The languages that may be meant, the clearest wish first."""
     environ = request.environ
-    if "language=" in environ["QUERY_STRING"]:
+    if environ.get("QUERY_STRING"):
         yield request.args.get("language")
-    if "language=" in environ.get("HTTP_HX_CURRENT_URL", ""):
-        yield hypermedia.query_on_screen().get("language")
+    yield hypermedia.query_on_screen().get("language")
     yield cookies.language()
     yield language.preferred(environ.get("HTTP_ACCEPT_LANGUAGE", ""), offered)
 

@@ -130,11 +130,7 @@ class Listing:
             "all": self.whole if whole is None else whole,
         }
         query = "&".join(filter(None, (filters, _encoded(changed), self._language)))
-        return self._path + ("?" + query if query else "")
-
-    @cached_property
-    def _path(self) -> str:
-        return request.path
+        return request.path + ("?" + query if query else "")
 
     @cached_property
     def _language(self) -> str:

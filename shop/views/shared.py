@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import abc
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
@@ -60,35 +60,34 @@ def disconnect(_error: BaseException | None = None) -> None:
         g.pop("connection").close()
 
 
-def find_variants(items: abc.Collection[str]) -> dict[str, Variant]:
+def find_variants(items: Iterable[str]) -> dict[str, Variant]:
     """Variants by item, as `store.find_variants` has them. What is known of this catalogue is not asked for again."""
-    memory, version, spoken = shop().parts, delivery.version(), language.spoken()
-    known: dict[str, Any] = {}
-    if version is not None:
-        known = {item: memory.get(("variant", item, spoken), version) for item in items}
-    if unread := [item for item in items if known.get(item) is None]:
-        found = store.find_variants(connection(), unread, spoken)
-        for item in unread:
-            known[item] = found.get(item, _UNKNOWN)
-            if version is not None:
-                memory.put(("variant", item, spoken), known[item], 1000, version)
+    known = _known_now("variant", items)
+    if unread := [item for item, variant in known.items() if variant is None]:
+        found = store.find_variants(connection(), unread, language.spoken())
+        read = {item: found.get(item, _UNKNOWN) for item in unread}
+        _know("variant", read, 1000)
+        known |= read
     return {item: variant for item, variant in known.items() if variant is not _UNKNOWN}
 
 
 _UNKNOWN = object()
 
 
-def known_now(key: tuple[str, ...]) -> Any:
-    """What was read of the catalogue as it is now, in the language that is spoken; None when it must be read."""
-    version = delivery.version()
-    return None if version is None else shop().parts.get((key, language.spoken()), version)
+def _known_now(kind: str, names: Iterable[str]) -> dict[str, Any]:
+    """What was read of the catalogue as it is now, in the language that is spoken; None for what must be read."""
+    memory, version, spoken = shop().parts, delivery.version(), language.spoken()
+    if version is None:
+        return dict.fromkeys(names)
+    return {name: memory.get((kind, name, spoken), version) for name in names}
 
 
-def know(key: tuple[str, ...], value: Any, size: int) -> None:
-    """Keep `value`, of about `size` bytes, for as long as the catalogue stays as it was when this request began."""
-    version = delivery.version()
+def _know(kind: str, values: Mapping[str, Any], size: int) -> None:
+    """Keep values, each of about `size` bytes, for as long as the catalogue stays as when this request began."""
+    memory, version, spoken = shop().parts, delivery.version(), language.spoken()
     if version is not None:
-        shop().parts.put((key, language.spoken()), value, size, version)
+        for name, value in values.items():
+            memory.put((kind, name, spoken), value, size, version)
 
 
 def current_contents() -> Contents:
@@ -152,14 +151,7 @@ def number(count: int) -> str:
 
 def locale() -> str:
     """The locale of amounts and dates in what is answered now."""
-    settings = shop().settings
-    found: str = _locale_of(language.spoken(), settings.locale, settings.languages)
-    return found
-
-
-@lru_cache(maxsize=100)
-def _locale_of(spoken: str, _own: str, _languages: tuple[str, ...]) -> str:
-    return shop().settings.locale_of(spoken)
+    return shop().settings.locale_of(language.spoken())
 
 
 def status(order: Order) -> str:
@@ -230,10 +222,10 @@ def _referring_page() -> tuple[str, list[tuple[str, str]]]:
 
 def menu() -> tuple[Collection, ...]:
     """The collections, as the header and the home page list them."""
-    menu: tuple[Collection, ...] | None = known_now(("menu",))
+    menu: tuple[Collection, ...] | None = _known_now("menu", [""])[""]
     if menu is None:
         menu = find_collections(connection())
-        know(("menu",), menu, 500 * len(menu))
+        _know("menu", {"": menu}, 500 * len(menu))
     return menu
 
 

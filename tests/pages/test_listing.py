@@ -111,28 +111,25 @@ def test_filtered_lists_are_the_same_in_another_order(client):
     assert titles(client.get("/products?tag=gift&sort=price-low")) == ["Postcard", "Last Poster", "Clay Teapot"]
 
 
-@pytest.fixture
-def many(database):
-    """100 more products, so that there are five pages."""
+def more_mugs(database, changes) -> None:
+    """Products like the mug, each with some columns changed."""
     with database.writing() as connection:
         mug = connection.execute(sa.select(products).where(products.c.handle == "mug")).one()._asdict()
         del mug["id"]
-        connection.execute(
-            sa.insert(products), [mug | {"handle": f"mug-{n}", "title": f"Mug {n}"} for n in range(100)]
-        )
+        connection.execute(sa.insert(products), [mug | {"handle": f"mug-{n}"} | row for n, row in enumerate(changes)])
         reindex(connection)
+
+
+@pytest.fixture
+def many(database):
+    """100 more products, so that there are five pages."""
+    more_mugs(database, ({"title": f"Mug {n}"} for n in range(100)))
 
 
 @pytest.fixture
 def vendors(database):
     """Ten vendors more, each of one product."""
-    with database.writing() as connection:
-        mug = connection.execute(sa.select(products).where(products.c.handle == "mug")).one()._asdict()
-        del mug["id"]
-        connection.execute(
-            sa.insert(products), [mug | {"handle": f"mug-{n}", "vendor": f"Potter {n}"} for n in range(10)]
-        )
-        reindex(connection)
+    more_mugs(database, ({"vendor": f"Potter {n}"} for n in range(10)))
 
 
 def test_a_long_filter_begins_with_its_most_frequent_values_and_lists_them_all_when_asked(client, vendors):
