@@ -83,13 +83,25 @@
     keep(tasks, ({ target }) => target === messages());
   });
 
-  // When the focused button goes away with its line or its message, the focus goes to the cart.
-  let focused = false;
-  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement !== document.body; });
+  // A part of the page that somebody has opened stays open when it is replaced; a pressed button is done with it.
+  let opened = [];
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+    const open = ctx.sourceEvent?.type === "submit" ? [] : document.querySelectorAll("details[id][open]");
+    opened = [...open].map(({ id }) => id);
+  });
   document.addEventListener("htmx:after:swap", () => {
-    if (!focused || document.activeElement !== document.body) return;
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  });
+
+  // The focus stays on what is there again; when its button went with its line or its message, it goes to the cart.
+  let focused = document.body;
+  document.addEventListener("htmx:before:swap", () => { focused = document.activeElement; });
+  document.addEventListener("htmx:after:swap", () => {
+    if (focused === document.body) return;
     const cart = document.querySelector("main #cart, dialog[open] #cart");
-    (cart ?? document.getElementById("main")).focus({ preventScroll: true });
+    for (const place of [document.getElementById(focused.id), cart, document.getElementById("main")]) {
+      if (document.activeElement === document.body) place?.focus({ preventScroll: true });
+    }
   });
 
   // A field's error belongs to what was typed before.
@@ -104,16 +116,6 @@
     if (ctx.sourceElement.id !== "listing-form") return;
     const usual = { sort: ctx.sourceElement.elements.sort.options[0].value };
     for (const [name, value] of [...ctx.request.body]) if (!value || value === usual[name]) ctx.request.body.delete(name);
-  });
-
-  // A part of the page that somebody has opened stays open when it is replaced; a pressed button is done with it.
-  let opened = [];
-  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
-    const open = ctx.sourceEvent?.type === "submit" ? [] : document.querySelectorAll("details[id][open]");
-    opened = [...open].map(({ id }) => id);
-  });
-  document.addEventListener("htmx:after:swap", () => {
-    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   });
 
   // A picture that can't be loaded gives way to the tile behind it.

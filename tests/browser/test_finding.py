@@ -110,6 +110,7 @@ def test_on_a_phone_the_filters_stay_open_until_they_are_done(visit: Callable[..
         box(page, "In stock").tap()
         expect(page).to_have_url("/products?availability=in-stock&tag=gift")
         expect(box(page, "In stock")).to_be_visible()
+        expect(box(page, "In stock")).to_be_focused()
         page.get_by_role("button", name="Show 3 products").tap()
         expect(box(page, "gift")).to_be_hidden()
         expect(page).to_have_url("/products?availability=in-stock&tag=gift")
