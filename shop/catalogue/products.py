@@ -68,12 +68,12 @@ class Variant:
         # What tells nearly all apart: what is kept of variants is looked up often.
         return hash((self.item, self.price, self.stock))
 
-    @property
+    @cached_property
     def title(self) -> str:
         """`"Blue / M"`; empty for the only variant of a product."""
         return " / ".join(self.option_values)
 
-    @property
+    @cached_property
     def full_title(self) -> str:
         """`"Linen shirt, Blue / M"`."""
         return ", ".join(filter(None, (self.product_title, self.title)))

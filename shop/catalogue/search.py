@@ -26,6 +26,7 @@ from shop.catalogue import spelling
 from shop.catalogue.sets import Sets
 from shop.catalogue.words import COMMON, fold, stem, words_in
 from shop.database import search_words
+from shop.prepared import Prepared
 
 LONGEST_QUERY = 200  # characters; the rest is ignored
 _MOST_WORDS = 12
@@ -33,7 +34,7 @@ _SHORTEST_START = 2  # characters of a word that are looked up as its beginning
 _MOST_ENDINGS = 32  # words that a beginning may stand for: those that the catalogue had first
 _WORD = re.compile(r"[^\W_]+")
 
-_STARTING = (
+_STARTING = Prepared(
     sa.select(search_words.c.id, search_words.c.stem)
     .where(search_words.c.word >= sa.bindparam("start"), search_words.c.word < sa.bindparam("after"))
     .order_by(search_words.c.id)
@@ -73,7 +74,7 @@ def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
 
     def read() -> tuple[str, ...]:
         after = start[:-1] + chr(ord(start[-1]) + 1)
-        rows = sets.connection.execute(_STARTING, {"start": start, "after": after})
+        rows = _STARTING.rows(sets.connection, start=start, after=after)
         return tuple(dict.fromkeys(row.stem for row in rows))
 
     return sets.remembered_names(("starting", start), read)

@@ -27,6 +27,7 @@ from pyroaring import BitMap
 from sqlalchemy.engine import Connection, Engine, Row
 
 from shop.database import catalogue_version, product_sets, stock_flips
+from shop.prepared import Prepared
 
 T = TypeVar("T")
 
@@ -40,10 +41,11 @@ _MOST_COLUMNS = 12
 _LOOKED_UP_MEANWHILE = 4  # ids, while one set is asked
 _OVERHEAD = 300  # bytes of a set in memory beside its blob
 
-# Made once: SQLAlchemy takes longer to put a statement together than to run it.
-_VERSION = sa.select(catalogue_version.c.number, catalogue_version.c.listed)
-_BY_NAME = sa.select(product_sets).where(
-    product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
+_VERSION = Prepared(sa.select(catalogue_version.c.number, catalogue_version.c.listed))
+_BY_NAME = Prepared(
+    sa.select(product_sets).where(
+        product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
+    )
 )
 
 
@@ -100,7 +102,7 @@ class Sets:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        row = connection.execute(_VERSION).one()
+        [row] = _VERSION.rows(connection)
         self._number = row.number
         self._kept = _kept(connection.engine, row.listed)
         if self._kept.number != row.number:
@@ -118,7 +120,7 @@ class Sets:
         """The same with their titles; the name itself where there is none."""
         known = {name: self._kept.sets.get((kind, name)) for name in names}
         if missing := [name for name, found in known.items() if found is None]:
-            rows = {row.name: row for row in self.connection.execute(_BY_NAME, {"kind": kind, "names": missing})}
+            rows = {row.name: row for row in _BY_NAME.rows(self.connection, kind=kind, names=missing)}
             for name in missing:
                 row = rows.get(name)
                 known[name] = _named(row) if row else NamedSet(name, name, BitMap())

@@ -27,6 +27,7 @@ from shop.database import (
     products,
     variants,
 )
+from shop.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def find_cards_by_id(connection: Connection, ids: Sequence[int], language: str =
     """Products by id, in that order; those that are gone are left out."""
     if not ids:
         return {}
-    rows = connection.execute(_cards_by_id(language), {"ids": ids})
-    cards = {row.id: _card(row) for row in rows}
+    cards = {row.id: _card(row) for row in _cards_by_id(language).rows(connection, ids=ids)}
     return {id: cards[id] for id in ids if id in cards}
 
 
@@ -95,8 +95,7 @@ def find_variants(connection: Connection, items: Iterable[str], language: str = 
     wanted = list(items)
     if not wanted:
         return {}
-    rows = connection.execute(_variants_by_item(language), {"items": wanted})
-    return {row.item: _variant(row) for row in rows}
+    return {row.item: _variant(row) for row in _variants_by_item(language).rows(connection, items=wanted)}
 
 
 def _products(connection: Connection, rows: Sequence[Row[Any]], language: str) -> Iterator[Product]:
@@ -192,16 +191,15 @@ def _card_columns(language: str) -> Sequence[Any]:
     )
 
 
-# Kept, since SQLAlchemy takes longer to put a statement together than to run it.
 @cache
-def _cards_by_id(language: str) -> sa.Select[Any]:
+def _cards_by_id(language: str) -> Prepared:
     wanted = products.c.id.in_(sa.bindparam("ids", expanding=True))
-    return sa.select(products.c.id, *_card_columns(language)).where(wanted)
+    return Prepared(sa.select(products.c.id, *_card_columns(language)).where(wanted))
 
 
 @cache
-def _variants_by_item(language: str) -> sa.Select[Any]:
-    return _variants(language).where(variants.c.item.in_(sa.bindparam("items", expanding=True)))
+def _variants_by_item(language: str) -> Prepared:
+    return Prepared(_variants(language).where(variants.c.item.in_(sa.bindparam("items", expanding=True))))
 
 
 def _card(row: Row[Any]) -> Card:

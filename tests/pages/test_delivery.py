@@ -11,6 +11,7 @@ import zstandard
 
 from shop.catalogue import version
 from shop.database import variants
+from tests import queries
 from tests.conftest import HTMX, OWN, set_cart, soup, text
 
 CATALOGUE = ["/", "/products", "/collections/kitchen", "/products/mug", "/search?q=tea"]
@@ -24,18 +25,9 @@ DECODERS = {
 
 def queries_of(database, action) -> list[str]:
     """The statements that the app sends while `action` runs, but for PostgreSQL's question after the version."""
-    sent: list[str] = []
-
-    def listen(_connection, _cursor, statement, *_rest):
-        if statement != "select number from catalogue_version":
-            sent.append(statement)
-
-    sa.event.listen(database.engine, "before_cursor_execute", listen)
-    try:
+    with queries.sent(database.engine) as sent:
         action()
-    finally:
-        sa.event.remove(database.engine, "before_cursor_execute", listen)
-    return sent
+    return [statement for statement in sent if statement != "select number from catalogue_version"]
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Counting what a shop asks of its database, whichever way it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+_OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
+
+
+@contextmanager
+def sent(engine: Engine) -> Iterator[list[str]]:
+    """The statements that connections of that engine are given meanwhile, as the database's own driver knows them."""
+    statements: list[str] = []
+
+    def note(statement: Any) -> None:
+        if not str(statement).startswith(_OF_TRANSACTIONS):
+            statements.append(str(statement))
+
+    def listen(connection: Any, *_rest: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.set_trace_callback(note)
+        else:
+            connection.cursor_factory = _noting(connection.cursor_factory, note)
+
+    def stop(connection: Any, *_rest: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.set_trace_callback(None)
+        else:
+            connection.cursor_factory = connection.cursor_factory.__base__
+
+    sa.event.listen(engine, "checkout", listen)
+    sa.event.listen(engine, "checkin", stop)
+    try:
+        yield statements
+    finally:
+        sa.event.remove(engine, "checkout", listen)
+        sa.event.remove(engine, "checkin", stop)
+
+
+def _noting(factory: Any, note: Any) -> Any:
+    class Noting(factory):
+        def execute(self, query, params=None, **options):
+            note(query)
+            return super().execute(query, params, **options)
+
+    return Noting
