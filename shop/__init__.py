@@ -32,6 +32,15 @@ class Shop:
     terms: Terms
     assets: Assets = field(default_factory=lambda: Assets(PROJECT / "static"))
     seals: dict[str, Seal] = field(default_factory=dict)
+    _currencies: dict[tuple[str, str], Currency] = field(default_factory=dict)
+
+    def currency(self, language: str, code: str = "") -> Currency:
+        """How amounts are written in what is said in that language; of the shop's own currency unless it is named."""
+        found = self._currencies.get((language, code))
+        if found is None:
+            found = Currency(code or self.settings.currency, self.settings.locale_of(language))
+            self._currencies[language, code] = found
+        return found
 
     @cached_property
     def pages(self) -> Memory:

@@ -34,9 +34,14 @@ def init_app(app: Flask) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
     @app.before_request
-    def note_path() -> None:
+    def note_route() -> None:
         pattern = request.url_rule.rule if request.url_rule else "(unknown)"
-        request.environ[_PATH] = request.path if request.endpoint in _PUBLIC else pattern
+        note_path(request.environ, request.path if request.endpoint in _PUBLIC else pattern)
+
+
+def note_path(environ: WSGIEnvironment, path: str) -> None:
+    """Say where that request went, as the log may."""
+    environ[_PATH] = path
 
 
 def path_of(environ: WSGIEnvironment) -> str:

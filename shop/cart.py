@@ -131,7 +131,7 @@ class Line:
     wanted: int
     variant: Variant | None
 
-    @property
+    @cached_property
     def quantity(self) -> int:
         """How many of it count: as many as were asked for, as far as stock goes."""
         return min(self.wanted, self.variant.available) if self.variant else 0

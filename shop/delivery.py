@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
-from flask import Flask, request
+from flask import Flask
 
-from shop import access_log
+from shop import access_log, asked
+from shop.packing import Piece, gzipped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -36,6 +37,7 @@ Headers = list[tuple[str, str]]
 
 _KEEP = "shop.keep"
 _DIGEST = "shop.digest"
+_PIECES = "shop.pieces"
 VERSION = "shop.catalogue_version"
 
 # What an answer may depend on, besides the catalogue. A view that reads another header must not call `keep`.
@@ -74,17 +76,27 @@ class Answer:
 
 def keep() -> None:
     """Let the answer to the present request be given again to the same request. It must have changed nothing here."""
-    request.environ[_KEEP] = True
+    asked.environ()[_KEEP] = True
 
 
 def known_by(digest: str) -> None:
     """What tells the present answer's body from any other, where that is quicker to find out than from all of it."""
-    request.environ[_DIGEST] = digest
+    asked.environ()[_DIGEST] = digest
+
+
+def made_of(pieces: Sequence[Piece]) -> None:
+    """The present answer's body as pieces that are packed already."""
+    asked.environ()[_PIECES] = pieces
+
+
+def by_htmx(environ: WSGIEnvironment) -> bool:
+    """Whether it was htmx that asked, who may get but a part of what others get."""
+    return "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ
 
 
 def version() -> int | None:
     """The catalogue's version as of the beginning of the present request; None when the database is away."""
-    found: int | None = request.environ.get(VERSION)
+    found: int | None = asked.environ().get(VERSION)
     return found
 
 
@@ -108,7 +120,11 @@ class Delivery:
                     answer = _repacked(answer, environ)
                     shop.pages.put(key, answer, _size(key, answer), version)
                 return _send(answer, environ, start_response, started)
-        status, headers, chunks = _ask(self._flask, environ)
+        now = asked.begin(environ, shop)
+        try:
+            status, headers, chunks = _ask(self._flask, environ)
+        finally:
+            asked.end(now)
         if _header(headers, "Content-Length") is None or environ["REQUEST_METHOD"] == "HEAD":
             access_log.write(environ, status, None, started)
             start_response(status, headers)
@@ -123,8 +139,7 @@ def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
     """All that an answer may depend on besides the catalogue; None where none is kept."""
     read = [environ.get(name) for name in _READ]
     if environ["REQUEST_METHOD"] == "GET":
-        by_htmx = "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ  # it may get but a part
-        return None if by_htmx else tuple(read)
+        return None if by_htmx(environ) else tuple(read)
     if environ["REQUEST_METHOD"] != "POST" or environ.get("HTTP_HX_REQUEST_TYPE") != "partial":
         return None
     length = environ.get("CONTENT_LENGTH", "")
@@ -168,7 +183,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Content-Encoding") is None
         and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
     ):
-        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _QUICK)
+        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _AT_HAND if _PIECES in environ else _QUICK)
         _vary(headers, "Accept-Encoding")
     etag = ""
     if (
@@ -181,7 +196,8 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         etag = f'"{digest}{coding and "-" + coding}"'
         headers.append(("ETag", etag))
     if coding:
-        body = _compressed(body, coding, thorough=False)
+        pieces = environ.get(_PIECES) if coding == "gzip" else None
+        body = gzipped(pieces) if pieces else _compressed(body, coding, thorough=False)
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
     worth_it = "HTTP_COOKIE" not in environ
@@ -225,8 +241,9 @@ def _content(etag: str) -> str:
     return etag.strip().removeprefix("W/").strip('"').partition("-")[0]
 
 
-# Our codings: for an answer that is made once, and for one that is kept.
+# Our codings: for an answer that is made once, for one of pieces that are packed already, and for one that is kept.
 _QUICK = ("zstd", "br", "gzip")
+_AT_HAND = ("gzip", "zstd", "br")
 _SMALL = ("br", "zstd", "gzip")
 
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {

@@ -12,7 +12,7 @@ from flask import current_app
 from markupsafe import Markup
 
 from shop import language
-from shop.memory import Memory
+from shop.asked import shop
 
 
 def fragment(name: str, /, **values: Any) -> Markup:
@@ -23,7 +23,7 @@ def fragment(name: str, /, **values: Any) -> Markup:
 
 def kept_fragment(name: str, /, **values: Any) -> Markup:
     """The same, made once for values that are alike. They must be hashable."""
-    memory: Memory = current_app.extensions["shop"].parts
+    memory = shop().parts
     key = (name, language.spoken(), *values.values())
     kept: Markup | None = memory.get(key)
     if kept is None:

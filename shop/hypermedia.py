@@ -135,11 +135,16 @@ def dom_id(text: str) -> str:
     return _NOT_IN_ID.sub(lambda match: f"_{ord(match[0]):x}_", text)
 
 
+# What pages depend on besides their address: htmx gets parts, and the visitor's cart is in the page.
+VARY = "HX-Request-Type, Cookie, Accept-Language"
+HEADERS = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "private, no-cache", "Vary": VARY}
+
+
 def vary(answer: Response) -> Response:
     """Tell caches that htmx and a plain visit get different answers, and that the visitor's cart is in the page."""
     headers = answer.headers
     if headers.get("Content-Type", "").startswith("text/html"):
-        headers["Vary"] = "HX-Request-Type, Cookie, Accept-Language"
+        headers["Vary"] = VARY
         if "Cache-Control" not in headers:
-            headers["Cache-Control"] = "private, no-cache"
+            headers["Cache-Control"] = HEADERS["Cache-Control"]
     return answer

@@ -91,6 +91,7 @@ def speaking(code: str) -> Iterator[None]:
         _spoken.reset(token)
 
 
+@cache
 def name_of(code: str) -> str:
     """What the language calls itself: `"Русский"`."""
     name = Locale.parse(code).get_display_name() or code

@@ -49,9 +49,9 @@ class Currency:
 
     def format(self, minor: int) -> str:
         """Minor units as people of the locale read them: `1999` is `"$19.99"`."""
-        return _format(minor, self.decimals, self.code, self.locale)
+        return _format(minor, self.code, self.locale)
 
 
 @lru_cache(maxsize=4096)
-def _format(minor: int, decimals: int, code: str, locale: str) -> str:
-    return format_currency(Decimal(minor).scaleb(-decimals), code, locale=locale)
+def _format(minor: int, code: str, locale: str) -> str:
+    return format_currency(Decimal(minor).scaleb(-get_currency_precision(code)), code, locale=locale)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 from werkzeug.exceptions import Forbidden
+from werkzeug.wsgi import get_host
 
+from shop import asked
 from shop.language import gettext as _
 from shop.orders import payment
 from shop.settings import Settings
@@ -64,7 +66,10 @@ class _Protected:
 
 def own_origin(settings: Settings) -> str:
     """This shop's origin as browsers see it: SHOP_ORIGIN, else the address of this request."""
-    return settings.origin or f"{'https' if settings.https else request.scheme}://{request.host}"
+    if settings.origin:
+        return settings.origin
+    environ = asked.environ()
+    return f"{'https' if settings.https else environ['wsgi.url_scheme']}://{get_host(environ)}"
 
 
 def _is_ours(settings: Settings) -> bool:

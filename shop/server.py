@@ -85,8 +85,8 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
 # Templates that nearly every visitor meets. Workers compile the others when they are asked for.
 _SHOWN_MOST = (
     *(f"pages/{name}" for name in ("home", "products", "collection", "product", "search", "cart")),
-    *(f"fragments/{name}" for name in ("header-personal", "product-card", "suggestions", "suggestion", "reply")),
-    *(f"fragments/{name}" for name in ("cart", "cart-line", "cart-count", "cart-summary")),
+    *(f"fragments/{name}" for name in ("header-personal", "suggestions", "reply")),
+    *(f"fragments/{name}" for name in ("cart", "cart-count", "cart-summary")),
     "layout",
 )
 

@@ -8,15 +8,18 @@ costs a copy of all that templates know, and a page has dozens of each.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import lru_cache
 from types import CodeType
 from typing import Any, cast
 
 from flask import Flask
 from flask.templating import Environment as FlaskEnvironment
+from jinja2 import Environment as JinjaEnvironment
 from jinja2 import PrefixLoader, Template, nodes
-from jinja2.runtime import Context
+from jinja2.runtime import Context, markup_join
 from jinja2.visitor import NodeTransformer
+from markupsafe import Markup, _escape_inner, escape  # type: ignore[attr-defined]
 
 from shop import language
 
@@ -25,7 +28,39 @@ _ADDRESSES = frozenset({"url_for", "asset"})  # the same all the while that a pr
 _FILLED_IN = re.compile(r"%\((\w+)\)s")
 
 
+def _text(value: object) -> str:
+    """`value` as a template puts it out: escaped, unless it is markup already.
+
+    As markupsafe's `escape`, which templates call otherwise. But what is put out is only joined after that: to have
+    it known as safe, for each of a page's thousand texts, takes longer than to escape it.
+    """
+    kind = type(value)
+    if kind is Markup:
+        return value  # type: ignore[return-value]
+    if kind is str:
+        return _escape_inner(value)  # type: ignore[arg-type]
+    return escape(value)
+
+
+def _joined(parts: Sequence[object]) -> str:
+    """As Jinja's own, of what `~` stands between: plain texts are no more than joined."""
+    for part in parts:
+        if type(part) is not str:
+            return markup_join(parts)
+    return "".join(parts)  # type: ignore[arg-type]
+
+
 class _Template(Template):
+    @classmethod
+    def _from_namespace(
+        cls,
+        environment: JinjaEnvironment,
+        namespace: MutableMapping[str, Any],
+        globals: MutableMapping[str, Any],
+    ) -> Template:
+        namespace.update(escape=_text, markup_join=_joined)
+        return super()._from_namespace(environment, namespace, globals)
+
     def new_context(
         self,
         vars: dict[str, Any] | None = None,
@@ -68,6 +103,20 @@ class Environment(FlaskEnvironment):
         return compiled
 
 
+def plural(num: int, one: str, many: str, **values: object) -> Markup:
+    """What `ngettext` is in templates: the form for `num` things, with `values` filled in, escaped."""
+    values.setdefault("num", num)
+    parts = _parts(language.plural_translation(one, many, num))
+    filled_in = [_text(values[part]) if place % 2 else part for place, part in enumerate(parts)]
+    return Markup("".join(filled_in))  # noqa: S704
+
+
+@lru_cache(maxsize=1_000)
+def _parts(text: str) -> list[str]:
+    """A trusted text and the names of what is filled in, by turns."""
+    return [part if place % 2 else part.replace("%%", "%") for place, part in enumerate(_FILLED_IN.split(text))]
+
+
 class Languages(PrefixLoader):
     """The same templates under the code of every language: `"ru/layout.html"`."""
 
@@ -92,27 +141,54 @@ class _Finished(NodeTransformer):
         # A scope, so that what the fragment sets for itself stays in it, as with Jinja's own include.
         return nodes.Scope(included.body, lineno=node.lineno)
 
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:
+        """Puts out one by one what would be joined first, and nothing where nothing is meant for "else"."""
+        self.generic_visit(node)
+        children: list[nodes.Expr] = []
+        for child in node.nodes:
+            if isinstance(child, nodes.CondExpr) and child.expr2 is None:
+                child.expr2 = nodes.Const("", lineno=child.lineno)
+            children += child.nodes if isinstance(child, nodes.Concat) else [child]
+        node.nodes = [_plain(child) for child in children]
+        return node
+
     def visit_Call(self, node: nodes.Call) -> nodes.Node:
         self.generic_visit(node)
-        values = [each.value for each in node.args if isinstance(each, nodes.Const)]
-        constant = len(values) == len(node.args) and not (node.dyn_args or node.dyn_kwargs)
-        if not isinstance(node.node, nodes.Name) or not constant:
+        if not isinstance(node.node, nodes.Name) or node.dyn_args or node.dyn_kwargs:
             return node
-        if node.node.name in _GETTEXT:
-            return self._text(language.translation(*values), node)
-        if node.node.name in _ADDRESSES and not node.kwargs:
-            function: Any = self._environment.globals[node.node.name]
-            with cast(Flask, self._environment.app).app_context():
-                address = function(*values)
-            return nodes.Const(address, lineno=node.lineno)
+        name, constants = node.node.name, [each.value for each in node.args if isinstance(each, nodes.Const)]
+        constant = len(constants) == len(node.args)
+        if name in _GETTEXT and constant:
+            return self._text(language.translation(*constants), node)
+        if name in _ADDRESSES and constant and not node.kwargs:
+            return nodes.Const(self._address(name, constants), lineno=node.lineno)
+        # The others as filters, which Jinja calls without a look at what else they may be.
+        if name == "ngettext" and len(constants) == 2:
+            *forms, number = node.args
+            return nodes.Filter(number, "plural", forms, node.kwargs, None, None, lineno=node.lineno)
+        if name == "url_for":
+            endpoint, *others = node.args
+            return nodes.Filter(endpoint, "url_for", others, node.kwargs, None, None, lineno=node.lineno)
         return node
+
+    def _address(self, function: str, values: Sequence[Any]) -> str:
+        with cast(Flask, self._environment.app).app_context():
+            address: str = self._environment.globals[function](*values)  # type: ignore[operator]
+        return address
 
     def _text(self, text: str, node: nodes.Call) -> nodes.Node:
         values = {each.key: each.value for each in node.kwargs}
         # As Jinja's newstyle gettext has it: the text is trusted, what is filled in is not.
         parts = [
-            values[part] if place % 2 else nodes.MarkSafeIfAutoescape(nodes.Const(part.replace("%%", "%")))
-            for place, part in enumerate(_FILLED_IN.split(text))
+            values[part] if place % 2 else nodes.MarkSafeIfAutoescape(nodes.Const(part))
+            for place, part in enumerate(_parts(text))
             if part
         ]
         return nodes.Concat(parts, lineno=node.lineno).set_environment(self._environment)
+
+
+def _plain(child: nodes.Expr) -> nodes.Expr:
+    """A text that is put out as it is, as a template's own are."""
+    if isinstance(child, nodes.MarkSafeIfAutoescape) and isinstance(child.expr, nodes.Const):
+        return nodes.TemplateData(child.expr.value, lineno=child.lineno)
+    return child

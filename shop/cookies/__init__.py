@@ -23,8 +23,16 @@ from shop.cookies.lists import (
     saved_items,
     saved_problem,
 )
-from shop.cookies.session import choose_shopper, is_told, recent_orders, remember_order, shopper, tell, told
-from shop.cookies.users import UserList, change_users, current_user_list, current_users, users_problem
+from shop.cookies.session import is_told, recent_orders, remember_order, tell, told
+from shop.cookies.users import (
+    UserList,
+    change_users,
+    choose_shopper,
+    current_user_list,
+    current_users,
+    shopper,
+    users_problem,
+)
 from shop.settings import Settings
 
 __all__ = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import g
-
+from shop.asked import known
 from shop.cart import Cart
 from shop.catalogue.products import MOST_OF_ONE
 from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
@@ -40,7 +39,7 @@ def keep_cart(cart: Cart) -> None:
     # A cart that is over its budget already may still get shorter.
     if not fits(CART, value) and len(value) >= len(sent(CART)):
         raise OverBudget(CART)
-    g.cart = cart, None
+    known()["cart"] = cart, None
     keep(CART, value if cart else "")
 
 
@@ -72,14 +71,14 @@ def encode_cart(cart: Cart) -> str:
 
 
 def _decoded_cart() -> tuple[Cart, str | None]:
-    kept: tuple[Cart, str | None] | None = g.get("cart")
+    kept: tuple[Cart, str | None] | None = known().get("cart")
     if kept is None:
         value = sent(CART)
         try:
             kept = (decode_cart(value) if value else Cart()), None
         except Unreadable as unreadable:
             kept = Cart(), str(unreadable)
-        g.cart = kept
+        known()["cart"] = kept
     return kept
 
 
@@ -98,5 +97,5 @@ def _check_item(item: object) -> str:
 
 
 def erase_cart() -> None:
-    g.cart = Cart(), None
+    known()["cart"] = Cart(), None
     keep(CART, "")

@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, unquote
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response
 from werkzeug.http import parse_cookie
 
+from shop import asked
 from shop.database import Database
 from shop.language import N_, ngettext
 from shop.language import gettext as _
-from shop.memory import Memory
 from shop.seals import Seal
 from shop.settings import Settings
 
@@ -116,7 +116,7 @@ def sent(kind: Kind) -> str:
     Read from the header itself: Werkzeug's reader drops values that are plain JSON, such as one typed in devtools,
     and only it understands its own quoting, which lessons' code writes.
     """
-    environ = request.environ
+    environ = asked.environ()
     ours: dict[str, str] | None = environ.get(_OURS)
     if ours is None:
         prefix = _prefix()
@@ -137,7 +137,7 @@ def _prefix() -> str:
 
 def received() -> dict[str, str]:
     """The cookies that the browser sent, as they were sent, by name; of several with one name the first."""
-    environ = request.environ
+    environ = asked.environ()
     found: dict[str, str] | None = environ.get(_RECEIVED)
     if found is None:
         found = environ[_RECEIVED] = {}
@@ -153,7 +153,7 @@ def remembered(kind: Kind, value: str, read: Callable[[str], T]) -> T:
 
     It must be nothing that changes, and depend on nothing else.
     """
-    memory: Memory = current_app.extensions["shop"].parts
+    memory = asked.shop().parts
     known: T | None = memory.get((kind.name, value))
     if known is None:
         known = read(value)
@@ -167,7 +167,7 @@ def fits(kind: Kind, value: str) -> bool:
 
 def seal(purpose: str) -> Seal:
     """The seal of one purpose, such as a cookie's name, with this app's keys."""
-    seals: dict[str, Seal] = current_app.extensions["shop"].seals
+    seals = asked.shop().seals
     if purpose not in seals:
         keys = settings().secret_key, *settings().secret_key_fallbacks
         seals[purpose] = Seal(keys, purpose)
@@ -176,7 +176,7 @@ def seal(purpose: str) -> Seal:
 
 def keep(kind: Kind, value: str) -> None:
     """Write `value` with this answer, or erase the cookie when it is empty; nothing when the browser has it so."""
-    kept: dict[str, Callable[[Response], None]] = g.setdefault("kept_cookies", {})
+    kept: dict[str, Callable[[Response], None]] = asked.known().setdefault("kept_cookies", {})
     kept.pop(kind.name, None)
     if value == sent(kind):
         return
@@ -188,21 +188,19 @@ def keep(kind: Kind, value: str) -> None:
 
 
 def _write_kept(answer: Response) -> Response:
-    for write in g.get("kept_cookies", {}).values():
+    for write in asked.known().get("kept_cookies", {}).values():
         write(answer)
-    if g.get("told"):
+    if asked.known().get("told"):
         answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
 def database() -> Database:
-    database: Database = current_app.extensions["shop"].database
-    return database
+    return asked.shop().database
 
 
 def settings() -> Settings:
-    settings: Settings = current_app.extensions["shop"].settings
-    return settings
+    return asked.shop().settings
 
 
 def is_text(text: str) -> bool:

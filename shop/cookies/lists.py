@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from flask import g
-
+from shop.asked import known
 from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
 from shop.language import N_
 from shop.language import gettext as _
@@ -81,18 +80,19 @@ def list_problem(kind: Kind) -> str | None:
 
 
 def _write(kind: Kind, names: tuple[str, ...]) -> None:
-    setattr(g, kind.name, (names, None))
+    known()[kind.name] = names, None
     keep(kind, encode(names) if names else "")
 
 
 def _read(kind: Kind) -> tuple[tuple[str, ...], str | None]:
-    if kind.name not in g:
+    found: tuple[tuple[str, ...], str | None] | None = known().get(kind.name)
+    if found is None:
         value = sent(kind)
         try:
-            setattr(g, kind.name, (_decoded(value, kind) if value else (), None))
+            found = (_decoded(value, kind) if value else ()), None
         except Unreadable as unreadable:
-            setattr(g, kind.name, ((), str(unreadable)))
-    found: tuple[tuple[str, ...], str | None] = g.get(kind.name)
+            found = (), str(unreadable)
+        known()[kind.name] = found
     return found
 
 

@@ -1,19 +1,18 @@
-"""Flask's own signed session: who is shopping, the latest orders, messages to show once."""
+"""Flask's own signed session: the latest orders, messages to show once; and for `users`, who is shopping."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import Flask, Request, Response, flash, g, get_flashed_messages, session
+from flask import Flask, Request, Response, current_app, flash, get_flashed_messages, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
+from shop.asked import known
 from shop.cookies.jar import Kind, remembered, sent
-from shop.cookies.users import current_users
 from shop.language import N_
 from shop.settings import Settings
-from shop.users import User
 
 SESSION = Kind(
     "session",
@@ -40,6 +39,10 @@ class _Sessions(SecureCookieSessionInterface):
     """Flask's own, without checking the same signature anew on each of a visitor's pages."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession:  # noqa: ARG002
+        return current_session()
+
+    def sent(self, app: Flask) -> SecureCookieSession:
+        """The session as the browser sent it; empty where it sent none that is good."""
         value = sent(SESSION)
         if not value:
             return SecureCookieSession()
@@ -65,25 +68,14 @@ class _Sessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-# Who is shopping
-
-
-def shopper() -> User | None:
-    """The registered user who was chosen to shop; None for a guest."""
-    chosen = session.get("shopper")
-    if not isinstance(chosen, str):
-        return None
-    return next((user for user in current_users() if user.id == chosen), None)
-
-
-def choose_shopper(user: User | None) -> None:
-    """Shop as `user` from now on, or as a guest."""
-    session.permanent = True
-    if user is not None:
-        session["shopper"] = user.id
-    else:
-        session.pop("shopper", None)
-        _leave_no_empty_session()
+def current_session() -> SecureCookieSession:
+    """What Flask calls `session`; before Flask too, to be read."""
+    found: SecureCookieSession | None = known().get("session")
+    if found is None:
+        sessions = current_app.session_interface
+        assert isinstance(sessions, _Sessions)
+        found = known()["session"] = sessions.sent(current_app)
+    return found
 
 
 # The latest orders
@@ -115,19 +107,19 @@ def tell(text: str, tone: str = "good") -> None:
 
 def is_told() -> bool:
     """Whether there is something to say."""
-    return "_flashes" in session
+    return "_flashes" in current_session()
 
 
 def told() -> list[tuple[str, str]]:
     """Messages to show now, as (tone, text): the one thing that a GET may clear from a cookie."""
     messages = get_flashed_messages(with_categories=True)
     if messages:
-        g.told = True
-        _leave_no_empty_session()
+        known()["told"] = True
+        leave_no_empty_session()
     return [(message[0], message[1]) for message in messages]
 
 
-def _leave_no_empty_session() -> None:
+def leave_no_empty_session() -> None:
     """Let the session's cookie go when it says nothing any more but how long it lives."""
     if set(session) <= {"_permanent"}:
         session.clear()

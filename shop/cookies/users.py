@@ -1,4 +1,4 @@
-"""The cookie of the registered users: sealed, or signed where SHOP_USERS_COOKIE says so."""
+"""The cookie of the registered users, sealed or signed as SHOP_USERS_COOKIE says; and which of them is shopping."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import g, session
+from flask import session
 from sqlalchemy.engine import Connection
 
 from shop import user_lists
+from shop.asked import known
 from shop.cookies.jar import Kind, Unreadable, database, decode, encode, fits, keep, remembered, seal, sent, settings
+from shop.cookies.session import current_session, leave_no_empty_session
 from shop.language import N_
 from shop.language import gettext as _
 from shop.seals import Broken
-from shop.users import Users
+from shop.users import User, Users
 
 USERS = Kind(
     "users", N_("The people registered in this browser, and their addresses."), budget=2800, lives=timedelta(days=400)
@@ -45,9 +47,9 @@ class UserList:
 
 def current_user_list() -> UserList:
     """The users list of this request: what `change_users` made of it, else what the browser sent."""
-    found: UserList | None = g.get("user_list")
+    found: UserList | None = known().get("user_list")
     if found is None:
-        found = g.user_list = _decoded_user_list()
+        found = known()["user_list"] = _decoded_user_list()
     return found
 
 
@@ -55,12 +57,30 @@ def current_users() -> Users:
     return current_user_list().users
 
 
+def shopper() -> User | None:
+    """The registered user who was chosen to shop; None for a guest."""
+    chosen = current_session().get("shopper")
+    if not isinstance(chosen, str):
+        return None
+    return next((user for user in current_users() if user.id == chosen), None)
+
+
+def choose_shopper(user: User | None) -> None:
+    """Shop as `user` from now on, or as a guest."""
+    session.permanent = True
+    if user is not None:
+        session["shopper"] = user.id
+    else:
+        session.pop("shopper", None)
+        leave_no_empty_session()
+
+
 def users_problem() -> str | None:
     """What is wrong with the users cookie that the browser sent, as the end of a sentence; None when it is fine.
 
     Asked on every page, it opens the cookie only where it is at hand or somebody was chosen to shop.
     """
-    return current_user_list().problem if "user_list" in g or "shopper" in session else None
+    return current_user_list().problem if "user_list" in known() or "shopper" in current_session() else None
 
 
 def change_users(change: Callable[[Users], Users]) -> UserList:
@@ -114,7 +134,7 @@ def _row_to_change(connection: Connection, row: str) -> Users:
 
 
 def _keep_user_list(user_list: UserList, value: str) -> UserList:
-    g.user_list = user_list
+    known()["user_list"] = user_list
     keep(USERS, value if user_list.users else "")
     return user_list
 

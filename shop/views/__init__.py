@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from shop import fragments, hypermedia, language
+from shop import fragments, hypermedia, language, templating
 from shop.views import (
     assets,
     browser_cookies,
@@ -35,6 +35,7 @@ from shop.views import (
     theme,
     users,
 )
+from shop.views.before_flask import BeforeFlask
 
 
 def init_app(app: Flask) -> None:
@@ -46,6 +47,8 @@ def init_app(app: Flask) -> None:
     app.after_request(hypermedia.vary)
     app.teardown_appcontext(shared.disconnect)
     app.template_global("url_for")(shared.address_of)
+    app.template_filter("url_for")(shared.address_of)
+    app.template_filter("plural")(templating.plural)
     app.template_global("asset")(assets.address)
     app.template_global("kept_fragment")(fragments.kept_fragment)
     app.template_global("visitors_part")(for_everybody.visitors_part)
@@ -62,6 +65,7 @@ def init_app(app: Flask) -> None:
     app.template_filter("dom_id")(hypermedia.dom_id)
     app.context_processor(shared.context)
     app.context_processor(head.context)
+    app.wsgi_app = BeforeFlask(app)  # type: ignore[method-assign]
     language.install(app.jinja_env)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -11,7 +11,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.urls import iri_to_uri
 
 from shop import security
-from shop.views.shared import shop
+from shop.asked import shop
 
 
 @dataclass(frozen=True)

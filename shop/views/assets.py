@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, make_response, request
 
 from shop import delivery
-from shop.views.shared import address_of, shop
+from shop.asked import shop
+from shop.views.shared import address_of
 
 bp = Blueprint("assets", __name__)
 

@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from shop import cookies, hypermedia, security
+from shop.asked import shop
 from shop.fragments import fragment, kept_fragment
 from shop.hypermedia import Partial
-from shop.views.shared import address_of, current_contents, shop
+from shop.views.shared import address_of, current_contents
 
 # A denser QR code than this many characters make is one that phones give up on.
 LONGEST_SCANNABLE = 900

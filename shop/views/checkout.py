@@ -13,6 +13,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies
+from shop.asked import shop
 from shop.cart import Cart
 from shop.language import gettext as _
 from shop.orders import addresses, payment
@@ -20,7 +21,7 @@ from shop.orders.orders import Address
 from shop.orders.payment import PaymentMethod
 from shop.orders.placing import Quote, Wish, quote
 from shop.users import InvalidUser, Users, countries
-from shop.views.shared import connection, locale, shop
+from shop.views.shared import connection, locale
 
 bp = Blueprint("checkout", __name__)
 

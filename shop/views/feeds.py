@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 from sqlalchemy.engine import Connection
 
 from shop import merchant_feed
+from shop.asked import shop
 from shop.catalogue import feeds
 from shop.money import Currency
 from shop.views.addresses import neutral_addresses
-from shop.views.shared import shop
 from shop.views.xml import streamed, whole
 
 bp = Blueprint("feeds", __name__)

@@ -13,6 +13,7 @@ from babel.core import get_global
 from babel.lists import format_list
 
 from shop import language, structured_data
+from shop.asked import shop
 from shop.catalogue.listing import PAGE_SIZE, Page, Wish
 from shop.catalogue.plain_text import excerpt, plain_text
 from shop.catalogue.products import Collection, Product, Variant
@@ -22,7 +23,6 @@ from shop.money import Currency
 from shop.structured_data import Thing
 from shop.views import assets, shared
 from shop.views.addresses import Addresses, addresses
-from shop.views.shared import shop
 
 _DESCRIPTION = 155  # characters: search engines show about as many
 _COLLECTIONS_NAMED = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from shop.views.shared import shop
+from shop.asked import shop
 
 bp = Blueprint("health", __name__)
 

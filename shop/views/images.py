@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from flask import Blueprint, Response, abort, send_from_directory
 
-from shop.views.shared import shop
+from shop.asked import shop
 
 bp = Blueprint("images", __name__)
 

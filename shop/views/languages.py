@@ -7,15 +7,14 @@ cookie, then what the browser asks for, then the shop's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies, hypermedia, language
+from shop import asked, cookies, hypermedia, language
+from shop.asked import shop
 from shop.errors import BadForm
 from shop.language import gettext as _
-from shop.views.shared import shop
 
 bp = Blueprint("languages", __name__)
 
@@ -24,19 +23,26 @@ _OWN_PAGE = re.compile(r"/(?![/\\])[^\s\\]{0,1999}")
 
 @bp.before_app_request
 def speak() -> None:
+    language.speak(_of_address() or of_browser())
+
+
+def of_browser() -> str:
+    """The language for a page whose address asks for none."""
     settings = shop().settings
     offered = settings.languages
-    language.speak(next((wish for wish in _wishes(offered) if wish in offered), settings.own_language))
+    chosen = cookies.language()
+    if chosen in offered:
+        return chosen
+    return language.preferred(asked.environ().get("HTTP_ACCEPT_LANGUAGE", ""), offered) or settings.own_language
 
 
-def _wishes(offered: Sequence[str]) -> Iterator[str | None]:
-    """The languages that may be meant, the clearest wish first."""
-    environ = request.environ
-    if environ.get("QUERY_STRING"):
-        yield request.args.get("language")
-    yield hypermedia.query_on_screen().get("language")
-    yield cookies.language()
-    yield language.preferred(environ.get("HTTP_ACCEPT_LANGUAGE", ""), offered)
+def _of_address() -> str | None:
+    """The language that the page's address asks for, or that of the page on screen."""
+    offered = shop().settings.languages
+    if request.query_string and (named := request.args.get("language")) in offered:
+        return named
+    named = hypermedia.query_on_screen().get("language")
+    return named if named in offered else None
 
 
 @bp.teardown_app_request

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from flask import abort, render_template, request
 
 from shop import hypermedia, language
+from shop.asked import shop
 from shop.catalogue.listing import PAGE_SIZE, SORTS, Page, Wish, find_page
 from shop.errors import BadQuery
 from shop.hypermedia import Partial
@@ -24,7 +25,7 @@ from shop.language import ngettext
 from shop.money import Currency, NotAPrice
 from shop.views import head
 from shop.views.for_everybody import Made
-from shop.views.shared import connection, money, shop
+from shop.views.shared import connection, money
 
 _FACETS = frozenset({"availability", "type", "vendor", "tag"})
 _MOST_VALUES = 40  # of all filters together; the rest is ignored
@@ -124,12 +125,10 @@ class Listing:
     ) -> str:
         """This list's address with something changed; without what goes without saying."""
         filters = self._filters if chosen is None and prices is None else self._filtered(chosen, prices)
-        changed = {
-            "page": page if page > 1 else "",
-            "until": until or "",
-            "all": self.whole if whole is None else whole,
-        }
-        query = "&".join(filter(None, (filters, _encoded(changed), self._language)))
+        shown = [f"page={page}" if page > 1 else "", f"until={until}" if until else ""]
+        if whole := self.whole if whole is None else whole:
+            shown.append(_encoded({"all": whole}))
+        query = "&".join(filter(None, (filters, *shown, self._language)))
         return request.path + ("?" + query if query else "")
 
     @cached_property

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia, security
+from shop.asked import shop
 from shop.cart import Cart
 from shop.cookies import OverBudget
 from shop.hypermedia import Message, Partial
@@ -24,7 +25,7 @@ from shop.orders.placing import Changed, Refused, Seen, Wish, place, quote
 from shop.users import UserError
 from shop.views import checkout
 from shop.views.checkout import FIELDS, CheckoutForm
-from shop.views.shared import connection, disconnect, shop
+from shop.views.shared import connection, disconnect
 
 bp = Blueprint("orders", __name__)
 

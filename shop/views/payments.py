@@ -8,12 +8,13 @@ from flask import Blueprint, current_app, make_response, redirect, render_templa
 from werkzeug.exceptions import abort
 from werkzeug.wrappers import Response as BaseResponse
 
+from shop.asked import shop
 from shop.language import gettext as _
 from shop.orders import payment, store
 from shop.orders.orders import Order
 from shop.orders.payment import Forged, ProviderError, Unavailable
 from shop.security import own_origin
-from shop.views.shared import connection, disconnect, shop
+from shop.views.shared import connection, disconnect
 
 bp = Blueprint("payments", __name__)
 

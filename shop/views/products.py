@@ -9,6 +9,7 @@ from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import hypermedia, language
+from shop.asked import shop
 from shop.cart import BadQuantity, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.listing import Wish, find_related
@@ -16,7 +17,7 @@ from shop.catalogue.products import Product, Variant
 from shop.language import gettext as _
 from shop.views import head, listing
 from shop.views.for_everybody import Made, for_everybody
-from shop.views.shared import connection, shop
+from shop.views.shared import connection
 
 bp = Blueprint("products", __name__)
 

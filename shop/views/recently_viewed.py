@@ -6,8 +6,9 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia, language
+from shop.asked import shop
 from shop.catalogue import store
-from shop.views.shared import connection, shop
+from shop.views.shared import connection
 
 bp = Blueprint("recently_viewed", __name__)
 

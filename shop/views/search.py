@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
 from flask import Blueprint, render_template, request
 
 from shop import language
@@ -13,6 +16,9 @@ from shop.language import gettext as _
 from shop.views import listing
 from shop.views.for_everybody import Made, for_everybody
 from shop.views.shared import connection
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 bp = Blueprint("search", __name__)
 
@@ -31,14 +37,28 @@ def show() -> Made:
 
 @bp.get("/search/suggestions")
 def suggest() -> str:
+    return suggestions(_query())
+
+
+def suggestions(query: str) -> str:
     """The fragment under the search box: products, collections, and the search itself."""
-    query = _query()
     found = find_suggestions(connection(), query, language=language.spoken())
     return fragment("suggestions", query=query, found=found)
 
 
+def query_of(environ: WSGIEnvironment) -> str:
+    """What an address asks to search for."""
+    # WSGI hands it over as Latin-1, whatever it is. What is no text stays as it came, as with Werkzeug.
+    asked_for = environ.get("QUERY_STRING", "").encode("latin-1").decode(errors="replace")
+    return _cleaned(next(iter(parse_qs(asked_for, errors="werkzeug.url_quote").get("q", ())), ""))
+
+
 def _query() -> str:
-    return " ".join(request.args.get("q", "").replace("\0", " ").split())[: search.LONGEST_QUERY]
+    return _cleaned(request.args.get("q", ""))
+
+
+def _cleaned(query: str) -> str:
+    return " ".join(query.replace("\0", " ").split())[: search.LONGEST_QUERY]
 
 
 def _offered() -> tuple[Card, ...]:

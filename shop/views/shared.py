@@ -17,7 +17,8 @@ from markupsafe import Markup
 from sqlalchemy.engine import Connection
 from werkzeug.routing import MapAdapter
 
-from shop import Shop, cookies, delivery, language, users
+from shop import cookies, delivery, language, users
+from shop.asked import known, shop
 from shop.cart import Cart, Contents, Line
 from shop.catalogue import store
 from shop.catalogue.listing import find_collections
@@ -28,7 +29,7 @@ from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders.orders import Event, Fulfilment, Order, Payment
 
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 _EVENTS = {
     "placed": N_("Placed"),
@@ -40,11 +41,6 @@ _EVENTS = {
     "refunded": N_("Refunded"),
     "settled": N_("Settled"),
 }
-
-
-def shop() -> Shop:
-    found: Shop = current_app.extensions["shop"]
-    return found
 
 
 def connection() -> Connection:
@@ -93,9 +89,9 @@ def _know(kind: str, values: Mapping[str, Any], size: int) -> None:
 def current_contents() -> Contents:
     """The cart of this request, priced; worked out again when the cart has changed since."""
     cart = cookies.current_cart()
-    priced: tuple[Cart, Contents] | None = g.get("priced")
+    priced: tuple[Cart, Contents] | None = known().get("priced")
     if priced is None or priced[0] is not cart:
-        priced = g.priced = cart, cart.priced(find_variants(cart.quantities))
+        priced = known()["priced"] = cart, cart.priced(find_variants(cart.quantities))
     return priced[1]
 
 
@@ -107,10 +103,19 @@ def saved_lines() -> tuple[Line, ...]:
 
 def address_of(endpoint: str, /, **values: Any) -> str:
     """What templates know as `url_for`: the path of a page."""
-    handle = values.get("handle")
-    if handle and len(values) == 1 and _PLAIN.fullmatch(handle):  # of most links, and hardly ever the same one
-        return f"{_address_of(endpoint, handle='~').removesuffix('~')}{handle}"
-    return _address_of(endpoint, **values)
+    # The names in most links need no escaping, and hardly ever are the same: they are put into an address's form.
+    address = _form(endpoint, *values)
+    for name, value in values.items():
+        if type(value) is not str or not _PLAIN.fullmatch(value):
+            return _address_of(endpoint, **values)
+        address = address.replace(f"~{name}~", value)
+    return address
+
+
+@lru_cache(maxsize=2_000)
+def _form(endpoint: str, *names: str) -> str:
+    """The address with `~name~` where each value goes."""
+    return _address_of(endpoint, **{name: f"~{name}~" for name in names})
 
 
 @lru_cache(maxsize=2_000)
@@ -126,7 +131,7 @@ def _urls(app: Flask) -> MapAdapter:
 
 def money(minor: int, currency: str = "") -> str:
     """The `money` filter: minor units, of the shop's currency unless it is named, as people read them."""
-    return _currency(currency or shop().settings.currency, locale()).format(minor)
+    return shop().currency(language.spoken(), currency).format(minor)
 
 
 def plain_money(minor: int) -> str:
@@ -151,7 +156,7 @@ def number(count: int) -> str:
 
 def locale() -> str:
     """The locale of amounts and dates in what is answered now."""
-    return shop().settings.locale_of(language.spoken())
+    return shop().currency(language.spoken()).locale
 
 
 def status(order: Order) -> str:
@@ -232,8 +237,3 @@ def menu() -> tuple[Collection, ...]:
 @lru_cache(maxsize=2_000)
 def _decimal(count: int, locale: str) -> str:
     return format_decimal(count, locale=locale)
-
-
-@cache
-def _currency(code: str, locale: str) -> Currency:
-    return Currency(code, locale)

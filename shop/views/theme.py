@@ -6,8 +6,8 @@ from pathlib import PurePath
 
 from flask import Blueprint, Response, abort, make_response, request, send_from_directory
 
+from shop.asked import shop
 from shop.theme import BESIDE
-from shop.views.shared import shop
 
 bp = Blueprint("theme", __name__)
 

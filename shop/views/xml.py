@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 from werkzeug.exceptions import ServiceUnavailable
 
 from shop import delivery, security
+from shop.asked import shop
 from shop.language import gettext as _
-from shop.views.shared import shop
 
 _PIECES = 200  # of a template's output that are sent together
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2: Char
