@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 _PUBLIC = frozenset({"products.show", "collections.show", "assets.show"})
 _PATH = "shop.logged_path"
 
+
+class _Log(logging.Logger):
+    def findCaller(self, *_how: object) -> tuple[str, int, str, None]:
+        """Not looked for: no line says where in the code it was written, and to find out takes half of the time."""
+        return "", 0, "", None
+
+
+logging.setLoggerClass(_Log)
 log = logging.getLogger("shop.access")
+logging.setLoggerClass(logging.Logger)
 
 
 def init_app(app: Flask) -> None:

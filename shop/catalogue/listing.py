@@ -5,10 +5,12 @@ All of it is asked of the product sets (`sets`); only the products of the one pa
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
-from itertools import islice
+from functools import cached_property, partial
+from itertools import islice, takewhile
 from math import ceil
 from typing import NamedTuple
 
@@ -160,7 +162,7 @@ def find_suggestions(
     query = found.spelling or " ".join(text.split())[: search.LONGEST_QUERY]
     return Suggestions(
         cards=_cards(sets, ids, language),
-        collections=tuple(islice(_named(_collections_of(sets), search.words_of(query)), collections)),
+        collections=tuple(islice(_named(sets, search.words_of(query)), collections)),
         query=query,
     )
 
@@ -451,17 +453,27 @@ def _collections(sets: Sets) -> tuple[Collection, ...]:
     return tuple(Collection(each.name, each.title, len(each.ids), images.get(firsts[each.name])) for each in named)
 
 
-def _named(collections: Iterable[Collection], words: Sequence[str]) -> Iterator[Collection]:
-    """Those with all the words in their titles; the last may be the beginning of one."""
-    *whole, last = words
-    stems, last_stem = {stem(word) for word in whole}, stem(last)
-    for collection in collections:
-        its = _stems_of(collection.title)
-        if stems.issubset(its.values()) and any(word.startswith(last) or its[word] == last_stem for word in its):
-            yield collection
+def _named(sets: Sets, words: Sequence[str]) -> Iterator[Collection]:
+    """The collections with all the words in their titles; the last may be the beginning of one."""
+    collections = _collections_of(sets)
+    titles = sets.remembered("collections' titles", lambda: _Titles([each.title for each in collections]))
+    return (collections[place] for place in sorted(titles.places(words)))
 
 
-@lru_cache(maxsize=2_000)
-def _stems_of(title: str) -> dict[str, str]:
-    """The stems of a title's words, by word."""
-    return {word: stem(word) for word in words_in(title)}
+class _Titles:
+    """Where in a list of titles words are."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._by_stem: defaultdict[str, set[int]] = defaultdict(set)
+        found = {(word, place) for place, title in enumerate(titles) for word in words_in(title)}
+        for word, place in found:
+            self._by_stem[stem(word)].add(place)
+        self._words = sorted(found)
+
+    def places(self, words: Sequence[str]) -> set[int]:
+        """The titles that have all the words, of which the last may be the beginning of one."""
+        *whole, last = words
+        start = bisect_left(self._words, (last, -1))
+        starting = takewhile(lambda each: each[0].startswith(last), islice(self._words, start, None))
+        places = {place for _word, place in starting} | self._by_stem.get(stem(last), set())
+        return places.intersection(*(self._by_stem.get(stem(word), set()) for word in whole))

@@ -14,7 +14,7 @@ look at each match again: of a common word, hundreds of thousands for the first 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from pyroaring import BitMap
 
 from shop.catalogue import spelling
-from shop.catalogue.sets import Sets
+from shop.catalogue.sets import NamedSet, Sets
 from shop.catalogue.words import COMMON, fold, stem, words_in
 from shop.database import search_words
 from shop.prepared import Prepared
@@ -33,6 +33,7 @@ _MOST_WORDS = 12
 _SHORTEST_START = 2  # characters of a word that are looked up as its beginning
 _MOST_ENDINGS = 32  # words that a beginning may stand for: those that the catalogue had first
 _WORD = re.compile(r"[^\W_]+")
+_WHERE = ("titled", "labelled", "anywhere")
 
 _STARTING = Prepared(
     sa.select(search_words.c.id, search_words.c.stem)
@@ -87,27 +88,28 @@ def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:
     telling = [word for word in words if word not in COMMON] or words
     stems = [stem(word) for word in telling]
     started = stems_starting_with(sets, words[-1]) if telling[-1] == words[-1] else ()
-    exact, titled, labelled, anywhere = _tiers(sets, stems, {stems[-1], *started})
-    known = sets.several("anywhere", stems)
-    unknown = [word for word, its in zip(telling, stems, strict=True) if not known[its]]
+    found = sets.named_of(_WHERE, {*stems, *started})
+    exact, titled, labelled, anywhere = _tiers(found, stems, {stems[-1], *started})
+    unknown = [word for word, its in zip(telling, stems, strict=True) if not found["anywhere"][its].ids]
     if started and telling[-1] in unknown:
         unknown.remove(telling[-1])
     tiers = (exact, titled - exact, labelled - titled, anywhere - labelled)
     return Found(anywhere, tuple(tier for tier in tiers if tier)), unknown
 
 
-def _tiers(sets: Sets, stems: Sequence[str], last: Collection[str]) -> Iterator[BitMap]:
+def _tiers(
+    found: Mapping[str, Mapping[str, NamedSet]], stems: Sequence[str], last: Collection[str]
+) -> Iterator[BitMap]:
     """Who has all the stems in the title; then with any of `last` for the last stem: in the title, as labels, at all.
 
-    Each contains the one before.
+    `found` has the sets of each stem by where they are looked for. Each tier contains the one before.
     """
     *others, _ = stems
-    for kind in ("titled", "labelled", "anywhere"):
-        found = sets.several(kind, {*stems, *last})
-        if kind == "titled":
-            yield _all(found[each] for each in stems)
-        any_of_last = BitMap.union(*(found[each] for each in last))
-        yield _all([*(found[each] for each in others), any_of_last])
+    yield _all(found["titled"][each].ids for each in stems)
+    for where in _WHERE:
+        sets = found[where]
+        any_of_last = BitMap.union(*(sets[each].ids for each in last))
+        yield _all([*(sets[each].ids for each in others), any_of_last])
 
 
 def _all(sets: Collection[BitMap] | Iterator[BitMap]) -> BitMap:

@@ -44,7 +44,8 @@ _OVERHEAD = 300  # bytes of a set in memory beside its blob
 _VERSION = Prepared(sa.select(catalogue_version.c.number, catalogue_version.c.listed))
 _BY_NAME = Prepared(
     sa.select(product_sets).where(
-        product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
+        product_sets.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+        product_sets.c.name.in_(sa.bindparam("names", expanding=True)),
     )
 )
 
@@ -112,19 +113,23 @@ class Sets:
         """The set of that name; empty where there is none."""
         return self.named(kind, [name])[name].ids
 
-    def several(self, kind: str, names: Collection[str]) -> dict[str, BitMap]:
-        """Sets by name, empty where there are none."""
-        return {name: found.ids for name, found in self.named(kind, names).items()}
-
     def named(self, kind: str, names: Collection[str]) -> dict[str, NamedSet]:
         """The same with their titles; the name itself where there is none."""
-        known = {name: self._kept.sets.get((kind, name)) for name in names}
-        if missing := [name for name, found in known.items() if found is None]:
-            rows = {row.name: row for row in _BY_NAME.rows(self.connection, kind=kind, names=missing)}
-            for name in missing:
-                row = rows.get(name)
-                known[name] = _named(row) if row else NamedSet(name, name, BitMap())
-                self._kept.sets.put((kind, name), known[name], _weight(row) if row else _OVERHEAD)
+        return self.named_of([kind], names)[kind]
+
+    def named_of(self, kinds: Sequence[str], names: Collection[str]) -> dict[str, dict[str, NamedSet]]:
+        """The same of several kinds, by kind."""
+        known: dict[str, dict[str, Any]] = {
+            kind: {name: self._kept.sets.get((kind, name)) for name in names} for kind in kinds
+        }
+        missing = [(kind, name) for kind, its in known.items() for name, found in its.items() if found is None]
+        if missing:
+            wanted = {"kinds": list({kind for kind, _ in missing}), "names": list({name for _, name in missing})}
+            rows = {(row.kind, row.name): row for row in _BY_NAME.rows(self.connection, **wanted)}
+            for kind, name in missing:
+                row = rows.get((kind, name))
+                known[kind][name] = _named(row) if row else NamedSet(name, name, BitMap())
+                self._kept.sets.put((kind, name), known[kind][name], _weight(row) if row else _OVERHEAD)
         return known
 
     def sizes(self, kind: str, names: Collection[str]) -> dict[str, int]:
@@ -356,11 +361,13 @@ class _Cache:
 
     def get(self, key: object) -> Any:
         """None where it isn't remembered."""
-        with self._lock:
-            if (entry := self._entries.get(key)) is None:
-                return None
+        if (entry := self._entries.get(key)) is None:
+            return None
+        try:  # without the lock, which would take as long as all of this
             self._entries.move_to_end(key)
+        except KeyError:  # another thread has just made room
             return entry[0]
+        return entry[0]
 
     def put(self, key: object, value: object, weight: int) -> None:
         with self._lock:
