@@ -75,7 +75,7 @@ def compare(rounds: int, only: str) -> list[Measured]:
         ports, rows, answers = {}, [], {}
         for products in (shops.DEMO, LARGE):
             data = shops.data_of(products)
-            shop = open_.enter_context(live_shop(data))
+            shop = open_.enter_context(live_shop(data, afresh=True))
             name = shops.name_of(products)
             ports[name] = shop.port
             rows += [(name, row) for row in rows_of(shop.port, shelf_of(data), products) if only in row.page]
@@ -140,7 +140,7 @@ def _typical(answers: Sequence[Answer]) -> Answer:
 def warm_memory() -> dict[str, Any]:
     """Megabytes of a server of 1,000 products, all of whose pages were looked at, and much searched for."""
     data = shops.data_of(WARM)
-    with live_shop(data) as shop:
+    with live_shop(data, afresh=True) as shop:
         shelf = shelf_of(data)
         visits = [Request(f"/products/{handle}") for handle in shelf.products]
         visits += [Request(f"/products?page={page}") for page in range(1, 42)]

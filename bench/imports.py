@@ -167,7 +167,7 @@ def serve_meanwhile(products: int) -> Service:
     export = shops.export_of(products)
     with _folder() as folder:
         shutil.copytree(shops.data_of(shops.DEMO), folder, dirs_exist_ok=True)
-        with live_shop(folder) as shop:
+        with live_shop(folder, afresh=True) as shop:
             alone = [_visit(shop.port, old) for old in (True, False) * 100]
             process = subprocess.Popen(_command(export, folder), **_PIPED)
             visits = []

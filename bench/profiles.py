@@ -50,7 +50,7 @@ _PARTS = (
 def main() -> None:
     arguments = _arguments()
     data = shops.data_of(LARGE)
-    with live_shop(data) as shop:
+    with live_shop(data, afresh=True) as shop:
         rows = [row for row in rows_of(shop.port, shelf_of(data), LARGE) if arguments.only in row.page]
     app = create_app(read_settings({"SHOP_DATA": str(data)}))
     hush()

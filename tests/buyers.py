@@ -1,23 +1,19 @@
-"""Tiny browsers that buy over HTTP, and a real server that starts fast enough to be killed a hundred times."""
+"""Tiny browsers that buy over HTTP, and what a shop sells them."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import multiprocessing
-import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from bs4 import BeautifulSoup, SoupStrainer
 
 from tests.conftest import OWN
-from tests.live import PROJECT, SECONDS_TO_START, LiveShop, wait_until
+from tests.live import SECONDS_TO_START
 from tests.pages.test_checkout import ANN, fields
 
 # The countries of the world take longer to parse than all the rest.
@@ -105,72 +101,3 @@ def catalogue(path: Path, stock: Mapping[str, int]) -> Path:
         + "".join(f"{item},{item.title()},shopify,{count},deny,10.00,true,active\n" for item, count in stock.items())
     )
     return path
-
-
-# The server
-
-
-class _Process:
-    """A process of the fork server, with the part of subprocess.Popen that LiveShop needs."""
-
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
-        self.pid = int(process.pid or 0)
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        self._process.join(timeout)
-        return self._process.exitcode
-
-    def send_signal(self, signum: int) -> None:
-        os.kill(self.pid, signum)
-
-
-class QuickShop(LiveShop):
-    """A LiveShop that is forked from a process which has the shop's modules loaded: all else is as `shop serve` does
-    it. Loading them takes longer than everything else at a start, and teaches nothing the hundredth time."""
-
-    def start(self) -> None:
-        forking = multiprocessing.get_context("forkserver")
-        forking.set_forkserver_preload(["tests.buyers", "shop.cli", "shop.views", "psycopg"])
-        # The file of the log, as the new process finds it.
-        log = f"/proc/{os.getpid()}/fd/{self._log.fileno()}"
-        process = forking.Process(target=_serve, args=(self._command[3:], self._environ, log))
-        process.start()
-        self.process = _Process(process)  # type: ignore[assignment]
-        wait_until(lambda: self._ended() or self._answers(), SECONDS_TO_START, "an answer from the shop")
-        if self.process.returncode is not None:
-            raise AssertionError(f"The shop ended with {self.process.returncode}: {self.log}")
-
-
-@contextmanager
-def quick_shop(data: Path, **settings: object) -> Iterator[QuickShop]:
-    """As `live_shop`."""
-    goods = settings.pop("catalogue", None)
-    shop = QuickShop(data, goods if isinstance(goods, Path) else None, settings)
-    try:
-        yield shop
-    finally:
-        shop.close()
-
-
-def _serve(arguments: list[str], environ: dict[str, str], log: str) -> None:
-    """What a shell does for `shop serve`."""
-    # Python's own way to start processes, for the workers; the fork server's is set here.
-    multiprocessing.set_start_method(multiprocessing.get_all_start_methods()[0], force=True)
-    os.setsid()
-    os.chdir(PROJECT)
-    os.environ.clear()
-    os.environ.update(environ)
-    opened = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(opened, stream)
-    from shop.cli import shop
-
-    shop(arguments, prog_name="shop")

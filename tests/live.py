@@ -15,25 +15,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tests.databases import environ_of
+from tests.forking import PROJECT, Forked
 
 SECONDS_TO_START = 60  # a deadline for a busy machine, not an expectation
 SECONDS_TO_STOP = 30
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 class LiveShop:
     """`shop serve` on a port of its own. Its data folder outlives it, so that it can be started again."""
 
-    def __init__(self, data: Path, catalogue: Path | None, settings: dict[str, object]) -> None:
+    def __init__(self, data: Path, catalogue: Path | None, afresh: bool, settings: dict[str, object]) -> None:
         self.data = data
+        self._afresh = afresh
         self.port = int(str(settings.get("port") or free_port()))
-        self._command = [sys.executable, "-m", "shop", "serve"]
-        if catalogue:
-            self._command += ["--catalogue", str(catalogue)]
+        self._arguments = ["serve", *(["--catalogue", str(catalogue)] if catalogue else [])]
         given = {f"SHOP_{name.upper()}": str(value) for name, value in settings.items()}
         self._environ = shop_environ(**given | {"SHOP_DATA": str(data), "SHOP_PORT": str(self.port)})
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (the shop's own, closed in `close`)
@@ -54,15 +53,8 @@ class LiveShop:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self.process = subprocess.Popen(
-            self._command,
-            cwd=PROJECT,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,  # a process group of its own, by which its workers are found
-        )
+        log = self._log.fileno()
+        self.process = start_shop(self._arguments, self._environ, stdout=log, stderr=log, afresh=self._afresh)
         wait_until(lambda: self._ended() or self._answers(), SECONDS_TO_START, "an answer from the shop")
         if self.process.returncode is not None:
             raise AssertionError(f"The shop ended with {self.process.returncode}: {self.log}")
@@ -119,26 +111,61 @@ class LiveShop:
 
 
 @contextmanager
-def live_shop(data: Path, *, catalogue: Path | None = None, **settings: object) -> Iterator[LiveShop]:
+def live_shop(
+    data: Path, *, catalogue: Path | None = None, afresh: bool = False, **settings: object
+) -> Iterator[LiveShop]:
     """A running shop with `data` as its data folder; `name="Tea"` sets SHOP_NAME. Nothing of it is left after."""
-    shop = LiveShop(data, catalogue, settings)
+    shop = LiveShop(data, catalogue, afresh, settings)
     try:
         yield shop
     finally:
         shop.close()
 
 
-def run_shop(*arguments: object, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+def run_shop(
+    *arguments: object, stdin: str = "", afresh: bool = False, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run the `shop` command to its end: `run_shop("import", path, SHOP_DATA=...)`."""
-    return subprocess.run(
-        [sys.executable, "-m", "shop", *map(str, arguments)],
-        cwd=PROJECT,
-        env=shop_environ(**environ),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_TO_START,
-    )
+    typed = [str(each) for each in arguments]
+    with ExitStack() as opened:
+        given, said, complained = (opened.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
+        given.write(stdin)
+        given.seek(0)
+        files = {"stdin": given.fileno(), "stdout": said.fileno(), "stderr": complained.fileno()}
+        process = start_shop(typed, shop_environ(**environ), **files, afresh=afresh)
+        try:
+            code = process.wait(SECONDS_TO_START)
+        finally:
+            process.kill()
+            process.wait()
+        said.seek(0)
+        complained.seek(0)
+        return subprocess.CompletedProcess(typed, code, said.read(), complained.read())
+
+
+def start_shop(
+    arguments: list[str],
+    environ: dict[str, str],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    afresh: bool = False,
+) -> Forked | subprocess.Popen[bytes]:
+    """Start the `shop` command, in a session and process group of its own, by which its workers are found.
+
+    It is forked from a process with the shop's modules loaded, unless `afresh`. Without a file it reads and
+    writes nothing.
+    """
+    with Path(os.devnull).open("r+b") as nothing:
+        files = {
+            name: nothing.fileno() if file is None else file
+            for name, file in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))
+        }
+        if not afresh:
+            return Forked(arguments, environ, **files)
+        command = [sys.executable, "-m", "shop", *arguments]
+        return subprocess.Popen(command, cwd=PROJECT, env=environ, **files, start_new_session=True)
 
 
 def shop_environ(**shop: str) -> dict[str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
-import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,7 +25,7 @@ from shop.settings import Settings
 from tests import picture_server
 from tests.databases import url_of
 from tests.domain.test_full_disk import files_of_at_most
-from tests.live import PROJECT, shop_environ, wait_until
+from tests.live import shop_environ, start_shop, wait_until
 from tests.picture_server import PictureServer, encoded, picture
 
 
@@ -427,10 +425,7 @@ def test_both_databases_keep_what_was_made(either_database, settings):
 def running(shop: Shop):
     """`shop images` in a process of its own, killed at the end of the block, whatever it is doing."""
     environ = shop_environ(SHOP_DATA=str(shop.settings.data), SHOP_SECRET_KEY="a key of the tests alone")
-    command = [sys.executable, "-m", "shop", "images"]
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = start_shop(["images"], environ)
     try:
         yield process
     finally:

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shop.cli import shop as command
-from tests.buyers import Browser, catalogue, quick_shop
-from tests.live import run_shop
+from tests.buyers import Browser, catalogue
+from tests.live import live_shop, run_shop
 from tests.pages.test_orders_under_load import PLENTY, SOON, Client, Ledger, checkout
 
 pytestmark = pytest.mark.sqlite
@@ -42,7 +42,7 @@ def test_a_backup_while_orders_are_placed_is_a_whole_shop(tmp_path):
     (data / "images").mkdir()
     (data / "images" / "pencil.webp").write_bytes(b"a pencil")
 
-    with quick_shop(data, workers=3) as shop, ThreadPoolExecutor(BUYERS) as pool:
+    with live_shop(data, workers=3) as shop, ThreadPoolExecutor(BUYERS) as pool:
         visitor = Browser(shop.port)
         visitor.post("/users", {"name": "Ada Byron", "email": "ada@example.org"})
         _, form = checkout(shop, {"pencil": 2, "ruler": 1})
@@ -66,7 +66,7 @@ def test_a_backup_while_orders_are_placed_is_a_whole_shop(tmp_path):
     assert {path.stat().st_mode & 0o077 for path in (kept, kept / "secret-key")} == {0}
 
     shutil.copytree(kept, restored)
-    with quick_shop(restored) as shop:
+    with live_shop(restored) as shop:
         visitor.port = shop.port
         assert "Ada Byron" in visitor.get("/users").body
         assert "Thank you." in visitor.get(before.pop()).body

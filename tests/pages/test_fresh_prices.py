@@ -19,10 +19,10 @@ import pytest
 from shop.catalogue.importing import import_file
 from shop.database import Database
 from shop.settings import Settings
-from tests.buyers import Browser, QuickShop, quick_shop
+from tests.buyers import Browser
 from tests.conftest import OWN
 from tests.databases import url_of
-from tests.live import SECONDS_TO_START, wait_until
+from tests.live import SECONDS_TO_START, LiveShop, live_shop, wait_until
 
 IMPORTS = 8
 CART = quote('{"pencil":1,"ruler":2}')
@@ -55,7 +55,7 @@ def goods(path: Path, number: int) -> Path:
 class Reader:
     """Asks for one page again and again, as a browser that has kept the last answer."""
 
-    def __init__(self, shop: QuickShop, path: str, cookie: str) -> None:
+    def __init__(self, shop: LiveShop, path: str, cookie: str) -> None:
         self._port = shop.port
         self._path = path
         self._headers = {**OWN, "Accept-Encoding": "identity"} | ({"Cookie": cookie} if cookie else {})
@@ -83,7 +83,7 @@ class Reader:
 class Merchant:
     """Imports, and sees that the last bell is sold."""
 
-    def __init__(self, shop: QuickShop, url: str, folder: Path) -> None:
+    def __init__(self, shop: LiveShop, url: str, folder: Path) -> None:
         self._shop = shop
         self._database = Database(url)
         self._settings = Settings(data=shop.data, database_url=url)
@@ -104,15 +104,15 @@ class Merchant:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[QuickShop]:
+def shop(tmp_path: Path) -> Iterator[LiveShop]:
     data = tmp_path / "shop"
     export = goods(tmp_path / "goods.csv", 0)
-    with quick_shop(data, catalogue=export, database_url=url_of(data), workers=3) as shop:
+    with live_shop(data, catalogue=export, database_url=url_of(data), workers=3) as shop:
         yield shop
 
 
 @pytest.fixture
-def merchant(shop: QuickShop, tmp_path: Path) -> Iterator[Merchant]:
+def merchant(shop: LiveShop, tmp_path: Path) -> Iterator[Merchant]:
     merchant = Merchant(shop, url_of(shop.data), tmp_path)
     yield merchant
     merchant.close()

@@ -24,8 +24,8 @@ import pytest
 import sqlalchemy as sa
 
 from shop.database import Database, order_events, order_lines, orders, outbox, products, variants
-from tests.buyers import LOST, Answer, Browser, QuickShop, catalogue, quick_shop
-from tests.live import free_port, wait_until
+from tests.buyers import LOST, Answer, Browser, catalogue
+from tests.live import LiveShop, free_port, live_shop, wait_until
 
 SOON = 60  # seconds: a deadline for a busy machine
 MANY = 6  # workers: each has one order in hand at a time
@@ -48,7 +48,7 @@ def open_shop(tmp_path):
     def open_shop(stock: dict[str, int], url: str, **settings: object):
         name = secrets.token_hex(4)
         goods = catalogue(tmp_path / f"{name}.csv", stock)
-        return quick_shop(tmp_path / name, catalogue=goods, **{"database_url": url, "workers": 3} | settings)
+        return live_shop(tmp_path / name, catalogue=goods, **{"database_url": url, "workers": 3} | settings)
 
     return open_shop
 
@@ -95,7 +95,7 @@ class Ledger:
         assert {mail.order_id for mail in self.mail} == set(placed)
 
 
-def checkout(shop: QuickShop, cart: dict[str, int]) -> tuple[Browser, dict[str, str]]:
+def checkout(shop: LiveShop, cart: dict[str, int]) -> tuple[Browser, dict[str, str]]:
     """A new browser with that cart, and the checkout form that it was shown, filled in."""
     browser = Browser(shop.port)
     browser.put_into_cart(cart)
@@ -225,7 +225,7 @@ class Client:
                 self.lost += 1
 
 
-def kill_again_and_again(shop: QuickShop, form: dict[str, str], kills: int, dice: random.Random) -> list[Client]:
+def kill_again_and_again(shop: LiveShop, form: dict[str, str], kills: int, dice: random.Random) -> list[Client]:
     """Kill the shop in the middle of its clients' orders, each fourth time only one of its processes first."""
     shown = Semaphore(0)
     clients = [Client(shop.port, form, shown) for _ in range(CLIENTS)]

@@ -1,4 +1,4 @@
-"""The `shop` command and the real server, in processes of their own."""
+"""The `shop` command and the real server, in processes of their own: some as a shell starts them, `afresh`."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_shop_opens_with_the_demo_catalogue_and_stops_without_a_trace(tmp_path):
-    with live_shop(tmp_path) as shop:
+    with live_shop(tmp_path, afresh=True) as shop:
         wait_until(lambda: "Ctrl-C stops" in shop.log, 30, "the greeting")
         assert f" products on {shop.url} (Ctrl-C stops)" in shop.log
         assert get(shop, "/products")[0] == 200
@@ -124,7 +124,7 @@ def test_a_shop_opens_with_the_demo_catalogue_and_stops_without_a_trace(tmp_path
 
 
 def test_ctrl_c_stops_the_shop_as_well(tmp_path):
-    with live_shop(tmp_path) as shop:
+    with live_shop(tmp_path, afresh=True) as shop:
         os.killpg(shop.process.pid, signal.SIGINT)  # a terminal tells the workers, too
         assert shop.wait() == 0
         assert "Unexpected" not in shop.log
@@ -150,7 +150,7 @@ def test_a_stop_lets_a_request_in_flight_finish(tmp_path):
 
 
 def test_a_second_ctrl_c_waits_for_nobody(tmp_path):
-    with live_shop(tmp_path) as shop:
+    with live_shop(tmp_path, afresh=True) as shop:
         order = HalfAnOrder(shop.port)
         shop.process.send_signal(signal.SIGINT)
         wait_until(lambda: not listens(shop.port), 30, "the shop to turn new visitors away")
@@ -161,7 +161,7 @@ def test_a_second_ctrl_c_waits_for_nobody(tmp_path):
 
 
 def test_workers_stop_when_the_main_process_was_killed(tmp_path):
-    with live_shop(tmp_path) as shop:
+    with live_shop(tmp_path, afresh=True) as shop:
         shop.process.kill()
         wait_until(lambda: not shop.processes(), 30, "the workers' end")
         assert not listens(shop.port)
@@ -305,7 +305,7 @@ def test_a_port_in_use_is_named(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        line = only_line(run_shop("serve", SHOP_DATA=str(tmp_path), SHOP_PORT=str(port)))
+        line = only_line(run_shop("serve", SHOP_DATA=str(tmp_path), SHOP_PORT=str(port), afresh=True))
     assert line.startswith(f"Port {port} on 127.0.0.1 is in use. Choose another with SHOP_PORT=")
 
 
@@ -342,7 +342,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, command):
 
 
 def test_an_import_says_what_it_did(tmp_path):
-    first = run_shop("import", SHELF, SHOP_DATA=str(tmp_path))
+    first = run_shop("import", SHELF, SHOP_DATA=str(tmp_path), afresh=True)
     again = run_shop("import", SHELF, SHOP_DATA=str(tmp_path))
     assert (first.returncode, first.stderr) == (0, "")
     assert "\n0 created, 0 updated" not in first.stdout
@@ -368,7 +368,7 @@ def test_the_demo_can_be_loaded(tmp_path):
 
 def test_a_wrong_command_line_is_exit_code_2(tmp_path):
     assert run_shop("import", SHOP_DATA=str(tmp_path)).returncode == 2
-    assert run_shop("sell", SHOP_DATA=str(tmp_path)).returncode == 2
+    assert run_shop("sell", SHOP_DATA=str(tmp_path), afresh=True).returncode == 2
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["import"], ["demo"]], ids=" ".join)

@@ -23,9 +23,9 @@ from sqlalchemy.engine import make_url
 from shop import create_app
 from shop.database import Database
 from shop.orders import store
-from tests.buyers import Answer, Browser, QuickShop, quick_shop
+from tests.buyers import Answer, Browser
 from tests.conftest import OWN
-from tests.live import run_shop
+from tests.live import LiveShop, live_shop, run_shop
 from tests.nginx import HOST, Nginx, Visitor, nginx
 from tests.pages.test_checkout import ANN, fields
 
@@ -34,7 +34,7 @@ MOST_ORDERS = 6  # that the session's cookie knows
 
 
 class TwoShops:
-    def __init__(self, one: QuickShop, two: QuickShop, proxy: Nginx) -> None:
+    def __init__(self, one: LiveShop, two: LiveShop, proxy: Nginx) -> None:
         self.one, self.two, self.proxy = one, two, proxy
 
     @property
@@ -47,7 +47,7 @@ class TwoShops:
 def shops(postgres_url: str, tmp_path: Path) -> Iterator[TwoShops]:
     common = {"database_url": postgres_url, "secret_key": KEY, "https": 1, "origin": f"https://{HOST}", "workers": 1}
     with ExitStack() as stack:
-        one, two = (stack.enter_context(quick_shop(tmp_path / name, **common)) for name in ("one", "two"))
+        one, two = (stack.enter_context(live_shop(tmp_path / name, **common)) for name in ("one", "two"))
         yield TwoShops(one, two, stack.enter_context(nginx(tmp_path / "nginx", [one.port, two.port])))
 
 
