@@ -6,6 +6,7 @@ PostgreSQL's, and so is every other that a test opens (databases.py); then only 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--postgresql"):
         config.hook.pytest_deselected(items=[item for item in items if not _tells_of_postgres(item)])
         items[:] = [item for item in items if _tells_of_postgres(item)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Have the garbage collector look through the thousands of tests no more: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def _tells_of_postgres(item: pytest.Item) -> bool:

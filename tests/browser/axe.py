@@ -27,5 +27,5 @@ def violations(page: Page, colours_alone: bool = False) -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
     options = COLOURS if colours_alone else OPTIONS
-    found = page.evaluate(f"axe.run({options})")["violations"]
-    return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html']}" for each in found]
+    said = "found.violations.map((each) => `${each.id}: ${each.help}: ${each.nodes[0].html}`)"
+    return page.evaluate(f"axe.run({options}).then((found) => {said})")
