@@ -15,8 +15,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from shop import cli_backup, cli_export, cli_images, cli_orders, cli_stock, cookies, create_app, server, user_lists
-from shop.catalogue.importing import import_file
-from shop.catalogue.shopify import CatalogueError
+from shop.catalogue import CatalogueError
 from shop.cli_shared import FILE, opened, reading_progress
 from shop.database import UnknownSchema
 from shop.money import Currency
@@ -117,6 +116,8 @@ def import_(file: Path, replace: bool, skip_bad_rows: bool) -> None:
     Products are known by their handle: new ones are added, known ones updated. A row that can't be read stops
     the import and nothing changes, unless --skip-bad-rows. Importing the same file twice changes nothing.
     """
+    from shop.catalogue.importing import import_file
+
     settings = read_settings()
     with opened(settings) as database, reading_progress(file) as progress:
         report = import_file(

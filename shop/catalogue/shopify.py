@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit
 
 import nh3
 
+from shop.catalogue import CatalogueError
 from shop.catalogue.slugs import HANDLE_MOST, ITEM_MOST, handle_of, item_for, items_for
 from shop.money import Currency, NotAPrice
 
@@ -48,10 +49,6 @@ DIALECTS = (
     "a Shopify product export has Handle, Title and Variant Price (the older dialect) or"
     " Title, URL handle and Price (the current one)"
 )
-
-
-class CatalogueError(ValueError):
-    """A file that can't be imported as it is; str() is one line for the merchant."""
 
 
 class BadFile(CatalogueError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 
-import segno
 from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -70,6 +69,8 @@ def shared() -> str:
 @bp.get("/cart/shared.svg")
 def shared_code() -> BaseResponse:
     """The QR code of the link that offers `items`. An image of its own, so that only who opens it waits for it."""
+    import segno  # seldom needed, and over a megabyte
+
     link = carried.shared_link(cookies.encode_cart(read_items(request.args.get("items", ""))))
     if len(link) > carried.LONGEST_SCANNABLE:
         raise BadItems(_("it is too long for a QR code"))
