@@ -1,6 +1,6 @@
 """The server's own chores: it sends mail, settles payments whose time is up, and deletes what nobody needs any more.
 
-They have a process of their own (`shop/server.py` starts it), where nothing waits for them. A chore that fails is one
+They have a thread of the first worker (see `shop/server.py`), for which nobody waits. A chore that fails is one
 line in the log, and is tried again; several servers on one database may do them at once.
 """
 

@@ -1,8 +1,8 @@
 """Serving the shop: the catalogue it opens with, and granian's worker processes.
 
 The main process opens no port itself: on Linux each worker listens for itself and the kernel shares visitors out
-among them. One more process does the server's own chores. The main process watches them all, replaces one that died,
-and stops them all together.
+among them. The first of them does the server's own chores as well. The main process watches them all, replaces one
+that died, and stops them all together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import ctypes
 import errno
 import gc
 import hashlib
-import logging
 import multiprocessing
 import os
 import resource
@@ -52,8 +51,6 @@ SECONDS_TO_FINISH = 8
 
 # A stop waits this long for the chore in hand: what was cut short is done again at the next start.
 SECONDS_TO_FINISH_A_CHORE = 1
-
-log = logging.getLogger("shop")
 
 # Told (bytes read, bytes in all) while a file is read.
 Progress = Callable[[int, int], None]
@@ -253,14 +250,14 @@ class _Made:
     """Gives a worker the app that was made before the fork; one of its own where workers are started otherwise."""
 
     def __init__(self, settings: Settings, app: Flask) -> None:
-        self._settings = settings
+        self.settings = settings
         self._app: Flask | None = app
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_settings": self._settings, "_app": None}
+        return {"settings": self.settings, "_app": None}
 
     def __call__(self) -> WSGIApplication:
-        return _InTurn(self._app or create_app(self._settings))
+        return _InTurn(self._app or create_app(self.settings))
 
 
 def _take_in(environ: WSGIEnvironment) -> bool:
@@ -332,7 +329,6 @@ class _Server(MPServer):
         )
         self._app = _Made(settings, app)
         self._greeting = greeting
-        self._chores = _Chores(settings)
         self._killed = False
 
     def run(self) -> None:
@@ -345,17 +341,9 @@ class _Server(MPServer):
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         # A shop whose terminal was closed stops, unless it was started with nohup.
         ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else set()
-        self._chores.start()  # first, while there is no thread yet that a fork could cut off
         super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         threading.Thread(target=_obey, args=(_SIGNALS - ignored, self._stop), daemon=True).start()
         self._greet()
-
-    def shutdown(self, exit_code: int = 0) -> None:
-        self._chores.stop()
-        try:
-            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
-        finally:
-            self._chores.end()
 
     def _stop(self, signum: int) -> None:
         if self.interrupt_signal and signum == signal.SIGINT:
@@ -376,79 +364,30 @@ class _Server(MPServer):
             return
 
 
-class _Chores:
-    """The process that does the server's own chores, started again when it dies.
-
-    A process, since workers are forked from the main one, and a fork in the middle of a thread's work leaves that
-    thread's locks and database connection behind, broken; and since it can be stopped whatever it waits for.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._starting = threading.Lock()
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        self._start()
-        threading.Thread(target=self._keep_up, daemon=True).start()
-
-    def stop(self) -> None:
-        """Have it end, soon."""
-        with self._starting:
-            self._stopping.set()
-        if self._process:
-            self._process.terminate()
-
-    def end(self) -> None:
-        """Return when it has ended."""
-        if self._process:
-            self._process.join(SECONDS_TO_FINISH_A_CHORE)
-            self._process.kill()
-            self._process.join()
-
-    def _start(self) -> None:
-        # As granian starts workers: of Python's ways, the newest, a server to fork from, would be one process more.
-        context: Any = multiprocessing.get_context(
-            "fork" if multiprocessing.get_start_method() == "fork" else "spawn"
-        )
-        with self._starting:
-            if not self._stopping.is_set():
-                self._process = context.Process(target=_do_chores, args=(self._settings,), daemon=True)
-                self._process.start()
-
-    def _keep_up(self) -> None:
-        while self._process:
-            self._process.join()
-            if self._stopping.is_set():
-                return
-            if self._process.exitcode:  # not a supervisor's stop that just came here first
-                log.error("The process that sends mail ended with %d, and is started again", self._process.exitcode)
-            if self._stopping.wait(1):
-                return
-            self._start()
-
-
-def _do_chores(settings: Settings) -> None:
-    """The life of that process. As a worker, it stops when the main process says so with SIGTERM, or is gone."""
-    stopping = threading.Event()
-    threading.Thread(target=_obey, args=({signal.SIGTERM}, lambda _: stopping.set()), daemon=True).start()
-    threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
-    background.run(settings, stopping)
-
-
 def _obey(signals: set[signal.Signals], stop: Callable[[int], None]) -> None:
     while True:
         stop(signal.sigwait(signals))
 
 
-def _work(*args: Any) -> None:
+def _work(number: int, name: str, app: _Made, *args: Any) -> None:
     """A worker's life. It stops when the main process says so with SIGTERM, or is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the main process's handler, inherited
-    threading.Thread(target=_obey, args=({signal.SIGTERM}, _stop_working), daemon=True).start()
+    stopping = threading.Event()
+    # In a thread, which nothing has to wait for: most of a chore is waiting, for the database or a mail server.
+    chores = threading.Thread(target=background.run, args=(app.settings, stopping), daemon=True)
+    if number == 1:
+        chores.start()
+
+    def stop(signum: int) -> None:
+        stopping.set()
+        _stop_working(signum)
+
+    threading.Thread(target=_obey, args=({signal.SIGTERM}, stop), daemon=True).start()
     threading.Thread(target=_give_back_memory, daemon=True).start()
     threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
-    MPServer._spawn_wsgi_worker(*args)
+    MPServer._spawn_wsgi_worker(number, name, app, *args)
+    if chores.is_alive():
+        chores.join(SECONDS_TO_FINISH_A_CHORE)
 
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
