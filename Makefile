@@ -15,6 +15,9 @@ help: ## List these targets
 
 setup: .venv/installed ## Install what the shop needs to run
 
+# No free memory kept for each thread by the C library: a server has many, most of which wait.
+run bench bench-full: export GLIBC_TUNABLES := glibc.malloc.tcache_count=0
+
 run: .venv/installed ## Serve the shop; CATALOGUE=export.csv sells what that file holds
 	@exec $(BIN)/shop serve $${CATALOGUE:+--catalogue "$$CATALOGUE"}
 

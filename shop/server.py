@@ -28,15 +28,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 from flask import Flask
+
+# Of granian's allocator, which reads it as it is loaded: no memory kept for each of many threads, most of which wait.
+os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1,tcache:false")
+
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
+from werkzeug.test import Client
 
-from shop import background, create_app, language
-from shop.catalogue.importing import import_file
+from shop import access_log, background, create_app, language
 from shop.catalogue.indexing import catch_up
-from shop.database import Database, imports, products
+from shop.database import Database, collections, imports, products
 from shop.money import Currency
 from shop.orders import mail
 from shop.settings import Settings
@@ -79,35 +83,45 @@ def serve(settings: Settings, catalogue: Path | None, showing: Showing) -> None:
     _Server(address, settings, said, _prepared(settings)).run()
 
 
-# Templates that nearly every visitor meets. Workers compile the others when they are asked for.
-_SHOWN_MOST = (
-    *(f"pages/{name}" for name in ("home", "products", "collection", "product", "search", "cart")),
-    *(f"fragments/{name}" for name in ("header-personal", "suggestions", "reply")),
-    *(f"fragments/{name}" for name in ("cart", "cart-count", "cart-summary")),
-    "layout",
-)
-
-
 def _prepared(settings: Settings) -> Flask:
     """The app with all that every worker needs: those that are forked from here share it instead of making their own.
 
     It has no connection and no thread yet, which a fork would break.
     """
-    _share_one_arena()
+    _keep_memory_small()
     app = create_app(settings)
-    with app.app_context(), language.speaking(settings.own_language):
-        for name in _SHOWN_MOST:
-            app.jinja_env.get_template(f"{name}.html")
     for code in settings.languages:
         Currency(settings.currency, settings.locale_of(code)).format(0)
         language.name_of(code)
         with language.speaking(code):
             language.translation("")
+    _ask_for_what_is_asked_most(app)
     gc.collect()
+    _give_back_free_memory()
     gc.freeze()  # the collector's marks would turn each worker's share into a copy
     # A page is made of thousands of small things, none of which need the collector to go: a tenth of its time.
     gc.set_threshold(10_000, 20, 50)
     return app
+
+
+def _ask_for_what_is_asked_most(app: Flask) -> None:
+    """Have made, once for all workers, what a process makes at its first requests: templates, queries and much else.
+
+    Python also writes into a function's code what it is mostly called with. In a worker, that would be a copy.
+    """
+    database: Database = app.extensions["shop"].database
+    with database.reading() as connection:
+        handles = connection.scalars(sa.select(products.c.handle).where(products.c.visible).limit(5)).all()
+        groups = connection.scalars(sa.select(collections.c.handle).limit(2)).all()
+    paths = ["/", "/products", "/products?page=2", "/search?q=a", "/search/suggestions?q=a", "/cart"]
+    paths += [f"/products/{handle}" for handle in handles] + [f"/search?q={handle}" for handle in handles]
+    paths += [f"/collections/{handle}" for handle in groups]
+    visitor = Client(app)
+    access_log.log.disabled = True
+    for path in paths:
+        visitor.get(path, headers={"Accept-Encoding": "zstd"}).close()
+    access_log.log.disabled = False
+    database.close()  # its connections: the next one is each worker's own
 
 
 def load_demo(database: Database, settings: Settings, showing: Showing) -> object:
@@ -135,6 +149,8 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
 
 
 def _import(database: Database, path: Path, settings: Settings, showing: Showing, *, replace: bool = False) -> object:
+    from shop.catalogue.importing import import_file  # a megabyte, with what cleans descriptions
+
     with showing(path) as progress:
         return import_file(database, path, settings, replace=replace, progress=progress)
 
@@ -383,30 +399,43 @@ def _work(number: int, name: str, app: _Made, *args: Any) -> None:
         _stop_working(signum)
 
     threading.Thread(target=_obey, args=({signal.SIGTERM}, stop), daemon=True).start()
-    threading.Thread(target=_give_back_memory, daemon=True).start()
+    threading.Thread(target=_give_back_memory_now_and_then, daemon=True).start()
     threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
     MPServer._spawn_wsgi_worker(number, name, app, *args)
     if chores.is_alive():
         chores.join(SECONDS_TO_FINISH_A_CHORE)
 
 
-_M_ARENA_MAX = -8  # of glibc's malloc.h
+# Of glibc's malloc.h.
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
+_LARGE = 128 * 1024  # bytes
 _SECONDS_BETWEEN_TRIMS = 10
 
 
-def _share_one_arena() -> None:
-    """Have all threads take memory from one place: each would keep megabytes free for itself, and only one works."""
+def _keep_memory_small() -> None:
+    """Have all threads take memory from one place: each would keep megabytes free for itself, and only one works.
+
+    What is large, such as a compressor's tables, has a place of its own, and leaves no gap behind.
+    """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
-def _give_back_memory() -> None:
-    """Let the system have what a busy time has left free in this process, now and then."""
+def _give_back_free_memory() -> None:
+    """Let the system have what this process has no use for now."""
     libc = ctypes.CDLL(None)
-    while hasattr(libc, "malloc_trim"):
-        time.sleep(_SECONDS_BETWEEN_TRIMS)
+    if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
+
+
+def _give_back_memory_now_and_then() -> None:
+    while True:
+        time.sleep(_SECONDS_BETWEEN_TRIMS)
+        _give_back_free_memory()
 
 
 def _stop_working(signum: int) -> None:

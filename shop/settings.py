@@ -57,7 +57,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    page_memory: int = 8 * 2**20  # bytes
+    page_memory: int = 6 * 2**20  # bytes
     users_cookie: Literal["sealed", "signed"] = "sealed"
     terms: Path | None = None
     smtp_url: str = field(default="", repr=False)

@@ -32,7 +32,7 @@ from shop.prepared import Prepared
 T = TypeVar("T")
 
 CACHED = 64_000_000  # bytes of sets in each process, about
-_CACHED_OF_STOCK = 4_000_000  # of that which a sale may change
+_CACHED_OF_STOCK = 2_000_000  # of that which a sale may change
 _THINGS = 4_000  # products, as lists show them
 _AT_ONCE = 200  # sets of a kind that are read together
 _FEW_SETS = 40  # that are asked one by one

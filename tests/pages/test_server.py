@@ -117,6 +117,7 @@ def test_a_shop_opens_with_the_demo_catalogue_and_stops_without_a_trace(tmp_path
     with live_shop(tmp_path, afresh=True) as shop:
         wait_until(lambda: "Ctrl-C stops" in shop.log, 30, "the greeting")
         assert f" products on {shop.url} (Ctrl-C stops)" in shop.log
+        assert '"path": "/products"' not in shop.log  # what it asks itself to get ready is nobody's visit
         assert get(shop, "/products")[0] == 200
 
         assert shop.stop() == 0
