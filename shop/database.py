@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text
@@ -310,6 +310,7 @@ outbox = Table(
 
 
 _MIGRATIONS = PROJECT / "migrations"
+_MOST_IDLE = 2  # connections
 _MIGRATING = 0x_C2_B7_5A_01  # a lock's number, of which the shop has no other
 
 
@@ -324,6 +325,7 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         path = make_url(url).database
+        self._idle: list[Connection] = []
         self._watch: Watch = SqliteWatch(str(path)) if self.engine.dialect.name == "sqlite" else RowWatch(self.engine)
 
     def catalogue_version(self) -> int | None:
@@ -397,7 +399,25 @@ class Database:
             return False
         return True
 
+    def borrow(self) -> Connection:
+        """A connection to read with until it is given back, for a request. SQLite's are kept open for the next."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.engine.connect()
+
+    def give_back(self, connection: Connection) -> None:
+        if connection.dialect.name == "sqlite" and len(self._idle) < _MOST_IDLE and not connection.closed:
+            if connection.in_transaction():
+                connection.rollback()
+            cast(Any, connection.connection.dbapi_connection).rollback()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
     def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
         self._watch.close()
         self.engine.dispose()
 
@@ -420,13 +440,23 @@ def _engine(url: str) -> Engine:
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
+    def begun(connection: Connection) -> None:
         if to_write := connection.info.get("begin"):
             connection.exec_driver_sql(to_write)
-        else:  # most of the time, and it never has to wait: without SQLAlchemy's care, which costs ten times as much
-            connection.connection.cursor().execute("BEGIN")
+        else:
+            begin(connection)
 
     return engine
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction to read in, where none has begun. It never has to wait.
+
+    Without SQLAlchemy's own care, which takes ten times as long. PostgreSQL's driver begins by itself.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite" and not driver.in_transaction:
+        driver.execute("BEGIN")
 
 
 def _take_any_text(connection: Any, _record: object) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
+from shop.database import begin
+
 _MOST_FORMS = 400  # of a statement that are kept
 
 
@@ -28,17 +30,19 @@ class Prepared:
 
         Raises SQLAlchemy's errors, as any statement of its.
         """
+        for name, value in values.items():
+            if isinstance(value, list):  # as long as the next power of two: there are fewer statements to prepare so
+                values[name] = value + value[-1:] * ((1 << (len(value) - 1).bit_length()) - len(value))
         key = (connection.dialect.name, *(len(value) for value in values.values() if isinstance(value, list)))
         form = self._forms.get(key)
         if form is None:
             if len(self._forms) == _MOST_FORMS:
                 self._forms.clear()
             form = self._forms[key] = _Form(self._select, connection.dialect, values)
-        if not connection.in_transaction():
-            connection.begin()
         driver = connection.dialect.loaded_dbapi
         cursor = connection.connection.cursor()
         try:
+            begin(connection)
             cursor.execute(form.text, form.parameters(values))
             return form.rows(cursor.fetchall())
         except driver.Error as error:

@@ -127,7 +127,7 @@ _numbers = itertools.count(1)
 @contextmanager
 def _queries(app: Flask) -> Iterator[list[str]]:
     """The statements that the app sends meanwhile."""
-    with queries.sent(app.extensions["shop"].database.engine) as sent:
+    with queries.sent(app.extensions["shop"].database) as sent:
         yield sent
 
 

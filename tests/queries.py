@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+
+from shop.database import Database
 
 _OF_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK")
 
 
 @contextmanager
-def sent(engine: Engine) -> Iterator[list[str]]:
-    """The statements that connections of that engine are given meanwhile, as the database's own driver knows them."""
-    statements: list[str] = []
+def sent(database: Database) -> Iterator[list[str]]:
+    """The statements that the database is given meanwhile, as its own driver knows them."""
+    engine, statements = database.engine, []
+    database.close()  # what is open already is not listened to
 
     def note(statement: Any) -> None:
         if not str(statement).startswith(_OF_TRANSACTIONS):
@@ -40,6 +42,7 @@ def sent(engine: Engine) -> Iterator[list[str]]:
     finally:
         sa.event.remove(engine, "checkout", listen)
         sa.event.remove(engine, "checkin", stop)
+        database.close()
 
 
 def _noting(factory: Any, note: Any) -> Any:

@@ -46,14 +46,14 @@ _EVENTS = {
 def connection() -> Connection:
     """This request's connection, to read with; opened at its first use."""
     if "connection" not in g:
-        g.connection = shop().database.engine.connect()
+        g.connection = shop().database.borrow()
     opened: Connection = g.connection
     return opened
 
 
 def disconnect(_error: BaseException | None = None) -> None:
     if "connection" in g:
-        g.pop("connection").close()
+        shop().database.give_back(g.pop("connection"))
 
 
 def find_variants(items: Iterable[str]) -> dict[str, Variant]:

@@ -25,7 +25,7 @@ DECODERS = {
 
 def queries_of(database, action) -> list[str]:
     """The statements that the app sends while `action` runs, but for PostgreSQL's question after the version."""
-    with queries.sent(database.engine) as sent:
+    with queries.sent(database) as sent:
         action()
     return [statement for statement in sent if statement != "select number from catalogue_version"]
 
