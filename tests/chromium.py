@@ -1,6 +1,7 @@
 """The browser of the browser tests: found, or installed. `python -m tests.chromium` prints where it is.
 
-Where there is none to be had, the tests that need it are skipped and say so; with CI set that is a failure.
+Where there is none to be had, the tests that need it are skipped and say so; with CI set that is a failure. Beside it
+there may be Chromium's headless shell: the same browser without what only windows need, which takes half the time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from tests.installing import apt_get, provide, run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+SHELLS = ("chromium-headless-shell", "chrome-headless-shell")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 GIVEN = "CRUMB_CHROMIUM"
 
@@ -29,6 +31,11 @@ def find() -> str | None:
     return on_path or (str(MAC) if MAC.exists() else None) or _playwrights_own()
 
 
+def find_shell() -> str | None:
+    """The headless shell's path; None where there is none, or another browser is named."""
+    return None if os.environ.get(GIVEN) else next(filter(None, map(shutil.which, SHELLS)), None)
+
+
 def _playwrights_own() -> str | None:
     from playwright.sync_api import sync_playwright
 
@@ -41,7 +48,11 @@ def install() -> None:
     """Try Playwright's own download, then the system's package manager."""
     if not (run([sys.executable, "-m", "playwright", "install", "chromium"], seconds=120) and find()):
         apt_get("chromium")
+        apt_get("chromium-headless-shell")
 
 
 if __name__ == "__main__":
-    sys.exit(provide("Chromium or Chrome", find, install, GIVEN, MISSING))
+    found = provide("Chromium or Chrome", find, install, GIVEN, MISSING)
+    if os.environ.get("CI") and shutil.which("chromium") and not find_shell():
+        apt_get("chromium-headless-shell")
+    sys.exit(found)

@@ -61,25 +61,28 @@ def launch(chromium_path: str) -> Iterator[Launch]:
     """`launch()` starts a browser, which its caller closes."""
     with sync_playwright() as playwright:
 
-        def launch(*, back_forward_cache: bool = True) -> Browser:
-            # Playwright turns that cache off by default; visitors have it on.
-            off = ["--disable-back-forward-cache"] if back_forward_cache else None
-            return playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS, ignore_default_args=off)
+        def launch(*, whole: bool = False) -> Browser:
+            shell = None if whole else chromium.find_shell()
+            # Playwright turns the back-forward cache off by default; visitors have it on.
+            off = ["--disable-back-forward-cache"] if whole else None
+            path = shell or chromium_path
+            return playwright.chromium.launch(executable_path=path, args=ARGUMENTS, ignore_default_args=off)
 
         yield launch
 
 
 @pytest.fixture(scope="session")
 def browser(launch: Launch) -> Iterator[Browser]:
+    """The quicker one, where there is one. It has no back-forward cache: Back loads the page again."""
     browser = launch()
     yield browser
     browser.close()
 
 
-@pytest.fixture
-def forgetful_browser(launch: Launch) -> Iterator[Browser]:
-    """A browser without a back-forward cache: Back loads the page again."""
-    browser = launch(back_forward_cache=False)
+@pytest.fixture(scope="session")
+def remembering_browser(launch: Launch) -> Iterator[Browser]:
+    """A browser with a back-forward cache, as visitors have."""
+    browser = launch(whole=True)
     yield browser
     browser.close()
 
@@ -159,6 +162,12 @@ def visitor(visit: Callable[..., BrowserContext]) -> BrowserContext:
 def page(visitor: BrowserContext) -> Page:
     """The visitor's first tab."""
     return visitor.new_page()
+
+
+@pytest.fixture
+def remembering_page(visit: Callable[..., BrowserContext], remembering_browser: Browser) -> Page:
+    """The first tab of a visitor whose browser keeps pages alive, to go back to."""
+    return visit(remembering_browser).new_page()
 
 
 def cart(visitor: BrowserContext) -> dict[str, int]:

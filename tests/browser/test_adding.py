@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import (
     Complaints,
@@ -83,12 +82,8 @@ def test_ten_fast_clicks_in_each_of_two_tabs_add_twenty(page: Page, visitor: Bro
         expect(tab.locator("form.htmx-request")).to_have_count(0)
 
 
-def test_leaving_the_page_keeps_an_add_that_is_under_way(
-    forgetful_browser: Browser, visit: Callable[..., BrowserContext], shop: LiveShop
-):
-    # A back-forward cache would keep the page alive for a while, and the request with it.
-    visitor = visit(forgetful_browser)
-    page = visitor.new_page()
+def test_leaving_the_page_keeps_an_add_that_is_under_way(visitor: BrowserContext, page: Page, shop: LiveShop):
+    # A back-forward cache would keep the page alive for a while, and the request with it: this browser has none.
     page.goto("/products")
 
     with paused(shop):

@@ -142,7 +142,7 @@ def test_filters_and_the_language_without_javascript(visit: Callable[..., Browse
 def test_more_is_put_below_and_back_returns_to_the_place(
     larger_shop: LiveShop, browser: Browser, request: pytest.FixtureRequest, visit, remembering: bool
 ):
-    a_browser = browser if remembering else request.getfixturevalue("forgetful_browser")
+    a_browser = request.getfixturevalue("remembering_browser") if remembering else browser
     page = visit(a_browser).new_page()
     page.goto(f"{larger_shop.url}/products")
     expect(titles(page)).to_have_count(24)

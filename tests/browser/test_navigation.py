@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Complaints, Gate, add_button, back, badge, cart, fill_cart, staying_on, type_over
 
@@ -36,7 +36,8 @@ LISTINGS = ["/", "/products", "/collections/kitchen", "/products/clay-teapot"]
 
 
 @pytest.mark.parametrize("told_by", ["visibilitychange-and-pageshow", "pageshow-alone"])
-def test_back_to_a_page_from_the_back_forward_cache_shows_the_cart_of_now(page: Page, told_by: str):
+def test_back_to_a_page_from_the_back_forward_cache_shows_the_cart_of_now(remembering_page: Page, told_by: str):
+    page = remembering_page
     if told_by == "pageshow-alone":  # as browsers do that don't count leaving as hiding
         page.add_init_script("addEventListener('visibilitychange', (event) => event.stopPropagation(), true)")
     page.goto("/products")
@@ -53,7 +54,8 @@ def test_back_to_a_page_from_the_back_forward_cache_shows_the_cart_of_now(page: 
     expect(badge(page)).to_have_text("1")
 
 
-def test_back_to_the_cart_shows_the_lines_of_now(page: Page):
+def test_back_to_the_cart_shows_the_lines_of_now(remembering_page: Page):
+    page = remembering_page
     page.goto("/cart")
     page.evaluate("window.marker = 'still here'")
     page.goto("/products/mug")
@@ -67,10 +69,7 @@ def test_back_to_the_cart_shows_the_lines_of_now(page: Page):
     expect(page.get_by_label("Quantity of Mug")).to_have_value("1")
 
 
-def test_back_without_a_back_forward_cache_shows_the_cart_of_now(
-    forgetful_browser: Browser, visit: Callable[..., BrowserContext]
-):
-    page = visit(forgetful_browser).new_page()
+def test_back_without_a_back_forward_cache_shows_the_cart_of_now(page: Page):
     page.goto("/products")
     page.evaluate("window.marker = 'still here'")
     page.goto("/products/mug")

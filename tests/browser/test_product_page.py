@@ -208,7 +208,8 @@ def test_an_add_waits_for_nothing_that_the_page_asks_by_itself(page: Page, visit
     assert cart(visitor) == {"mug": 1}
 
 
-def test_back_posts_nothing_again(page: Page):
+def test_back_posts_nothing_again(remembering_page: Page):
+    page = remembering_page
     posts: list[str] = []
     page.on("request", lambda request: request.method == "POST" and posts.append(request.post_data))
     page.goto("/products/mug")
