@@ -1,7 +1,8 @@
 """SELECTs that pages ask for all the time: put together once, and run by the database's own driver.
 
 SQLAlchemy takes several times as long to bring a small statement to the database as that takes to answer it. Here it
-writes the statement and knows the types, once for each number of values that a list among its parameters has.
+writes the statement and knows the types, once for each length of the lists among its parameters. They are filled up
+to a power of two with their last value, so that there are few.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Dialect
 
 from shop.database import begin
-
-_MOST_FORMS = 400  # of a statement that are kept
 
 
 class Prepared:
@@ -31,13 +30,11 @@ class Prepared:
         Raises SQLAlchemy's errors, as any statement of its.
         """
         for name, value in values.items():
-            if isinstance(value, list):  # as long as the next power of two: there are fewer statements to prepare so
+            if isinstance(value, list):
                 values[name] = value + value[-1:] * ((1 << (len(value) - 1).bit_length()) - len(value))
         key = (connection.dialect.name, *(len(value) for value in values.values() if isinstance(value, list)))
         form = self._forms.get(key)
         if form is None:
-            if len(self._forms) == _MOST_FORMS:
-                self._forms.clear()
             form = self._forms[key] = _Form(self._select, connection.dialect, values)
         driver = connection.dialect.loaded_dbapi
         cursor = connection.connection.cursor()
