@@ -53,6 +53,6 @@ def install() -> None:
 
 if __name__ == "__main__":
     found = provide("Chromium or Chrome", find, install, GIVEN, MISSING)
-    if os.environ.get("CI") and shutil.which("chromium") and not find_shell():
+    if os.environ.get("CI") and not os.environ.get(GIVEN) and not find_shell():
         apt_get("chromium-headless-shell")
     sys.exit(found)
