@@ -103,11 +103,12 @@ def saved_lines() -> tuple[Line, ...]:
 
 def address_of(endpoint: str, /, **values: Any) -> str:
     """What templates know as `url_for`: the path of a page."""
+    for value in values.values():
+        if type(value) is not str or not _PLAIN.fullmatch(value):
+            return _address_of(endpoint, **values)
     # The names in most links need no escaping, and hardly ever are the same: they are put into an address's form.
     address = _form(endpoint, *values)
     for name, value in values.items():
-        if type(value) is not str or not _PLAIN.fullmatch(value):
-            return _address_of(endpoint, **values)
         address = address.replace(f"~{name}~", value)
     return address
 

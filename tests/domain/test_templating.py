@@ -62,6 +62,10 @@ def test_an_address_is_what_the_routes_say(app, made, handle):
             assert made(named, v=values) == expected
 
 
+def test_an_address_may_hold_a_number(made):
+    assert made("{{ url_for('sitemap.part', number=n) }}", n=3) == "/sitemap-3.xml"
+
+
 def test_two_shops_of_one_process_write_their_own_amounts(settings):
     apps = [create_app(settings), create_app(replace(settings, currency="JPY", locale="ja_JP"))]
     try:
