@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 # A gzip member's beginning: deflated, without name or time. And the stream's last block, which is empty.
@@ -26,14 +25,9 @@ class Piece(NamedTuple):
 
 
 def piece(text: bytes, level: int = 9) -> Piece:
+    """`text`, packed in haste at level 1, in as few bytes as it takes at 9."""
     packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return Piece(text, packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH))
-
-
-@lru_cache(maxsize=1_000)
-def passing_piece(text: bytes) -> Piece:
-    """One that a few visitors share at most: packed in haste."""
-    return piece(text, level=1)
 
 
 def gzipped(pieces: Sequence[Piece]) -> bytes:

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shop import access_log, asked, cookies, delivery, hypermedia, language, security
 from shop.asked import shop
 from shop.fragments import kept_fragment
-from shop.packing import Piece, passing_piece, piece
+from shop.packing import Piece, piece
 from shop.views import carried
 from shop.views.shared import current_contents
 
@@ -129,12 +129,22 @@ def _put_together(page: _Page, status: int = 200, again: bool = False) -> Whole:
     parts = [_PARTS[name]().encode() for name in page.names]
     delivery.known_by(blake2b(b"\0".join((page.digest, *parts)), digest_size=9).hexdigest())
     if again and sum(map(len, parts)) < _SMALL:
-        delivery.made_of(_in_turn(page.packed, list(map(passing_piece, parts))))
+        delivery.made_of(_in_turn(page.packed, list(map(_passing_piece, parts))))
     # To who sends the same cookies, unless a list on the server may change unseen.
     if not (cookies.shopper() and cookies.current_user_list().moved):
         delivery.keep()
     headers = hypermedia.HEADERS | {"Cache-Control": caching}
     return b"".join(_in_turn(page.pieces, parts)), status, headers
+
+
+def _passing_piece(part: bytes) -> Piece:
+    """A visitor's part, packed in haste: few share it, but each has it on all pages."""
+    memory = shop().parts
+    packed: Piece | None = memory.get(("packed", part))
+    if packed is None:
+        packed = piece(part, level=1)
+        memory.put(("packed", part), packed, len(part) + len(packed.deflated))
+    return packed
 
 
 def _in_turn(pieces: Sequence[T], parts: Sequence[T]) -> list[T]:
