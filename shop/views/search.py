@@ -28,7 +28,7 @@ _OFFERED = 4  # products, where nothing was asked for or found
 @bp.get("/search")
 @for_everybody
 def show() -> Made:
-    query = _query()
+    query = query_of(request.environ)
     if not search.words_of(query):
         return render_template("pages/search-start.html", query=query, offered=_offered())
     sorts = {"relevance": _(RELEVANCE)} | {k: v for k, v in listing.sort_names().items() if k != "featured"}
@@ -37,7 +37,7 @@ def show() -> Made:
 
 @bp.get("/search/suggestions")
 def suggest() -> str:
-    return suggestions(_query())
+    return suggestions(query_of(request.environ))
 
 
 def suggestions(query: str) -> str:
@@ -50,14 +50,8 @@ def query_of(environ: WSGIEnvironment) -> str:
     """What an address asks to search for."""
     # WSGI hands it over as Latin-1, whatever it is. What is no text stays as it came, as with Werkzeug.
     asked_for = environ.get("QUERY_STRING", "").encode("latin-1").decode(errors="replace")
-    return _cleaned(next(iter(parse_qs(asked_for, errors="werkzeug.url_quote").get("q", ())), ""))
-
-
-def _query() -> str:
-    return _cleaned(request.args.get("q", ""))
-
-
-def _cleaned(query: str) -> str:
+    named = parse_qs(asked_for, keep_blank_values=True, errors="werkzeug.url_quote")
+    query = named.get("q", [""])[0]
     return " ".join(query.replace("\0", " ").split())[: search.LONGEST_QUERY]
 
 

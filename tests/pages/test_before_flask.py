@@ -101,7 +101,19 @@ def test_a_page_that_has_something_to_say_is_left_to_flask(client):
 
 
 @pytest.mark.parametrize(
-    "query", ["q=tea", "q=mu", "q=", "", "q=%ff%00", "q=a%26b+c&q=d", "q=чай", "q=%22%3Cscript%3E", "q=" + "x" * 5000]
+    "query",
+    [
+        "q=tea",
+        "q=mu",
+        "q=",
+        "",
+        "q=%ff%00",
+        "q=a%26b+c&q=d",
+        "q=&q=tea",
+        "q=чай",
+        "q=%22%3Cscript%3E",
+        "q=" + "x" * 5000,
+    ],
 )
 def test_suggestions_are_the_same_before_flask(client, query):
     with flasks_requests() as asked:
