@@ -114,6 +114,7 @@ def random_wish(random: Random) -> Wish:
         price_to=random.choice((None, None, 0, 250, 998, 1_000_000)),
         sort=random.choice(SORTS if query else SORTS[:-1]),
         page=random.choice((1, 1, 1, 2, 3, 9)),
+        whole=random.choice(("", "tag", "vendor", "option.colour", "nonesuch")),
     )
 
 
@@ -151,11 +152,11 @@ class Listed:
 
     handles: list[str]
     total: int
-    counts: dict[str, list[tuple[str, int, bool]]] = field(default_factory=dict)
+    counts: dict[str, tuple[list[tuple[str, int, bool]], int]] = field(default_factory=dict)
     prices: tuple[int, int] | None = None
 
 
-def listed(goods: Iterable[Good], wish: Wish, page_size: int, most_values: int) -> Listed:
+def listed(goods: Iterable[Good], wish: Wish, page_size: int, few_values: int, most_values: int) -> Listed:
     """The listing that `wish` asks for. `goods` are in the merchant's order."""
     base = [good for good in goods if good.shown and _fits_base(good, wish)]
     found = [good for good in base if all(_fits(good, wish, but=None))]
@@ -174,7 +175,7 @@ def listed(goods: Iterable[Good], wish: Wish, page_size: int, most_values: int) 
     return Listed(
         handles=[good.handle for good in ordered[start : start + page_size]],
         total=len(found),
-        counts=dict(_counts(base, wish, most_values)),
+        counts=dict(_counts(base, wish, few_values, most_values)),
         prices=(min(priced), max(priced)) if priced else None,
     )
 
@@ -211,7 +212,10 @@ def _tier(good: Good, query: str) -> int | None:
     return None
 
 
-def _counts(base: list[Good], wish: Wish, most: int) -> Iterator[tuple[str, list[tuple[str, int, bool]]]]:
+def _counts(
+    base: list[Good], wish: Wish, few: int, most: int
+) -> Iterator[tuple[str, tuple[list[tuple[str, int, bool]], int]]]:
+    """By facet: the values that are listed, and how many more there are when it is listed whole."""
     keys = {key for good in base for key in good.facets} | wish.chosen.keys()
     for key in keys:
         chosen = wish.chosen.get(key, ())
@@ -219,8 +223,10 @@ def _counts(base: list[Good], wish: Wish, most: int) -> Iterator[tuple[str, list
         counts = Counter(value for good in fitting for value in good.facets.get(key, ()))
         frequent = sorted(counts, key=lambda value: (-counts[value], value))[:most]
         values = sorted({*frequent, *chosen}, key=lambda value: (-counts[value], value))
+        usual = [value for place, value in enumerate(values) if place < few or value in chosen]
         if values:
-            yield key, [(value, counts[value], value in chosen) for value in values]
+            listed = values if key == wish.whole else usual
+            yield key, ([(value, counts[value], value in chosen) for value in listed], len(values) - len(usual))
 
 
 ALL_WORDS = {word for text in (*TITLE_WORDS, *TYPES, *VENDORS, *TAGS) for word in words_in(text)}

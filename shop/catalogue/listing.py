@@ -7,31 +7,25 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import islice, takewhile
 from math import ceil
-from typing import NamedTuple
 
 from pyroaring import BitMap
 from sqlalchemy.engine import Connection
 
-from shop.catalogue import search, store
+from shop.catalogue import facets, search, store
+from shop.catalogue.facets import Facet
 from shop.catalogue.products import Card, Collection
 from shop.catalogue.sets import NamedSet, Sets, at_most, highest, in_order, lowest, most_shared, weight_of
 from shop.catalogue.words import stem, value_of, words_in
 from shop.language import N_
-from shop.language import gettext as _
 
 PAGE_SIZE = 24
-FEW_VALUES = 7  # of a facet that are listed at first, besides the chosen ones
-MOST_VALUES = 50  # that are listed in all
-MOST_OPTIONS = 8  # such as colour and size
-_MOST_OPTIONS_SEEN = 200  # of a shop with very many
 _BYTES_OF_VALUE = 150
-_FEW = 200  # products
-_A_SHARE = 16  # of which all products are more
+_OF_AN_END = 1_000  # products that are the cheapest, or the dearest
 
 # How a listing may be sorted, in the order that shoppers are offered; a search by "relevance" as well.
 SORTS = {
@@ -42,10 +36,6 @@ SORTS = {
     "title": N_("Name, A to Z"),
 }
 RELEVANCE = N_("Relevance")
-
-_FACETS = {"availability": N_("Availability"), "type": N_("Type"), "vendor": N_("Vendor"), "tag": N_("Tag")}
-_MANY_VALUED = ("type", "vendor", "tag")
-_AVAILABILITY = {"in-stock": N_("In stock"), "sold-out": N_("Sold out")}
 
 
 @dataclass(frozen=True)
@@ -62,6 +52,7 @@ class Wish:
     price_to: int | None = None
     sort: str = "featured"  # a key of SORTS; "relevance" with a query
     page: int = 1
+    whole: str = ""  # the facet that is listed with many values
 
     def __post_init__(self) -> None:
         chosen = {key: tuple(dict.fromkeys(map(value_of, values))) for key, values in self.chosen.items() if values}
@@ -71,38 +62,6 @@ class Wish:
     def narrowed(self) -> bool:
         """True when a filter is set."""
         return bool(self.chosen) or self.price_from is not None or self.price_to is not None
-
-
-class FacetValue(NamedTuple):
-    """A choice that a facet offers."""
-
-    value: str  # what stands in the URL
-    title: str
-    products: int  # that there are of it under the other facets' choices
-
-
-@dataclass(frozen=True)
-class Facet:
-    """A way to narrow a listing: "availability", "type", "vendor", "tag", or "option." and the slug of its name.
-
-    Values have products, or are chosen. Those that most products have come first.
-    """
-
-    key: str
-    title: str
-    values: tuple[FacetValue, ...]
-    chosen: tuple[str, ...] = ()
-
-    @cached_property
-    def usual_values(self) -> tuple[FacetValue, ...]:
-        """The first few, and those that are chosen."""
-        others = (each for each in self.values[FEW_VALUES:] if each.value in self.chosen) if self.chosen else ()
-        return (*self.values[:FEW_VALUES], *others)
-
-    @property
-    def more(self) -> int:
-        """How many there are besides the usual ones."""
-        return len(self.values) - len(self.usual_values)
 
 
 @dataclass(frozen=True)
@@ -136,14 +95,15 @@ def find_page(connection: Connection, wish: Wish, language: str = "") -> Page:
     Titles are in `language` where the catalogue has them so, and sorted as they are read.
     """
     sets = Sets(connection)
-    narrowed = sets.remembered_of_stock(_key(wish), lambda: _narrow(sets, wish), _Narrowed.weigh)
+    narrowed = _narrowed(sets, wish)
+    availability = facets.availability(sets, narrowed.available, wish.chosen.get("availability", ()))
     start = (wish.page - 1) * PAGE_SIZE
     ids = _sorted(sets, narrowed, wish.sort, language, start, min(start + PAGE_SIZE, len(narrowed.ids)))
     return Page(
         cards=_cards(sets, ids, language),
         number=wish.page,
         total=len(narrowed.ids),
-        facets=tuple(_facet(count, wish.chosen.get(count.key, ())) for count in narrowed.counts),
+        facets=tuple(facets.in_language(each) for each in (availability, *narrowed.facets) if each.values),
         prices=narrowed.prices,
         spelling=narrowed.spelling,
     )
@@ -218,34 +178,37 @@ def _cards(sets: Sets, ids: Sequence[int], language: str) -> tuple[Card, ...]:
 
 
 @dataclass(frozen=True)
-class _Count:
-    """How many products each value of a facet has."""
-
-    key: str
-    title: str
-    values: tuple[FacetValue, ...]
-
-
-@dataclass(frozen=True)
 class _Narrowed:
-    """What a listing has, however it is sorted and on whichever page."""
+    """What a listing has, however it is sorted and on whichever page, and whatever is sold out of it.
+
+    The last holds where availability narrows nothing.
+    """
 
     ids: BitMap
     tiers: tuple[BitMap, ...]  # of a search, the best first
-    counts: tuple[_Count, ...]
+    available: BitMap  # with those that only the filter by availability leaves out
+    facets: tuple[Facet, ...]  # all but that
     prices: tuple[int, int] | None
     spelling: str | None
 
     def weigh(self) -> int:
         """The bytes that it takes in memory, about."""
-        values = sum(len(count.values) for count in self.counts)
-        return sum(map(weight_of, (self.ids, *self.tiers))) + values * _BYTES_OF_VALUE
+        values = sum(len(facet.values) for facet in self.facets)
+        return sum(map(weight_of, (self.ids, self.available, *self.tiers))) + values * _BYTES_OF_VALUE
 
 
 def _key(wish: Wish) -> object:
     """What makes two wishes the same listing."""
     chosen = tuple((key, wish.chosen[key]) for key in sorted(wish.chosen))
-    return wish.collection, wish.query, chosen, wish.price_from, wish.price_to
+    return wish.collection, wish.query, chosen, wish.price_from, wish.price_to, wish.whole
+
+
+def _narrowed(sets: Sets, wish: Wish) -> _Narrowed:
+    """What was found for that wish before, if nothing has changed it since."""
+    # Searches are many, and few are asked twice: they have less room, which others don't share.
+    lasting = not wish.query and "availability" not in wish.chosen
+    remembered = sets.remembered_within if lasting else sets.remembered_of_stock
+    return remembered(_key(wish), lambda: _narrow(sets, wish), _Narrowed.weigh)
 
 
 def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
@@ -253,7 +216,7 @@ def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
     base = found.ids if found else sets.everything
     if wish.collection is not None:
         base = base & sets.one("collection", wish.collection)
-    filters = {key: _any_of(_values(sets, key, values).values()) for key, values in wish.chosen.items()}
+    filters = {key: _any_of(facets.values_of(sets, key, values).values()) for key, values in wish.chosen.items()}
     if wish.price_from is not None or wish.price_to is not None:
         filters["price"] = _in_range(base, sets.digits("price"), wish.price_from, wish.price_to)
 
@@ -266,12 +229,28 @@ def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
         return ids
 
     ids = under()
-    counts = _counts(sets, wish.chosen, lambda key: under(key) if key in filters else ids)
-    priced = under("price") if "price" in filters else ids
+    return _Narrowed(
+        ids=ids,
+        tiers=tuple(tier & ids for tier in found.tiers) if found else (),
+        available=under("availability") if "availability" in filters else ids,
+        facets=facets.count(sets, ids, wish.chosen, under, wish.whole),
+        prices=_prices(sets, under("price") if "price" in filters else ids),
+        spelling=found.spelling if found else None,
+    )
+
+
+def _prices(sets: Sets, ids: BitMap) -> tuple[int, int] | None:
+    """The lowest and the highest."""
     digits = sets.digits("price")
-    prices = (lowest(priced, digits), highest(priced, digits)) if priced else None
-    tiers = tuple(tier & ids for tier in found.tiers) if found else ()
-    return _Narrowed(ids, tiers, counts, prices, found.spelling if found else None)
+
+    def ends() -> tuple[BitMap, BitMap]:
+        every = sets.everything
+        first = in_order(every, digits, 0, _OF_AN_END)
+        return BitMap(first), BitMap(in_order(every, digits, len(every) - _OF_AN_END, len(every)))
+
+    # Of many products, some are among the cheapest of all: the others need no look.
+    cheapest, dearest = sets.remembered("ends of prices", ends)
+    return (lowest(ids & cheapest or ids, digits), highest(ids & dearest or ids, digits)) if ids else None
 
 
 def _any_of(values: Iterable[NamedSet]) -> BitMap:
@@ -284,126 +263,6 @@ def _in_range(ids: BitMap, digits: Sequence[BitMap], start: int | None, stop: in
     if start is not None:
         ids = ids - at_most(ids, digits, start - 1)
     return ids
-
-
-def _values(sets: Sets, key: str, names: Iterable[str]) -> dict[str, NamedSet]:
-    """Values of a facet by name; empty sets for those that it doesn't have."""
-    if key != "availability" and _is_facet(key):
-        return sets.named(key, list(names))
-    known = {value.name: value for some in _all_values(sets, key) for value in some}
-    return {name: known.get(name) or NamedSet(name, name, BitMap()) for name in names}
-
-
-def _all_values(sets: Sets, key: str) -> Iterable[Sequence[NamedSet]]:
-    """The values of a facet, some at a time, those that most products have first."""
-    if key == "availability":
-        return ((*_availability(sets),),)
-    return sets.some_of(key) if _is_facet(key) else ()
-
-
-def _is_facet(key: str) -> bool:
-    """False for other kinds of sets, which somebody may have put into the address."""
-    return key in _FACETS or key.startswith("option.")
-
-
-def _availability(sets: Sets) -> Iterator[NamedSet]:
-    yield NamedSet("in-stock", _AVAILABILITY["in-stock"], sets.in_stock)
-    yield NamedSet("sold-out", _AVAILABILITY["sold-out"], sets.sold_out)
-
-
-def _counts(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap]) -> tuple[_Count, ...]:
-    """The facets of a listing. `under(key)` is what fits all filters but that facet's own."""
-    titles = {"availability": "", "type": "", "vendor": ""} | _options(sets, chosen, under) | {"tag": ""}
-    for key in [key for key in chosen if key not in titles]:
-        slug = key.removeprefix("option.")
-        titles[key] = sets.named("option", [slug])[slug].title
-    counts = (
-        _Count(key, title, _counted(sets, key, under(key), chosen.get(key, ()))) for key, title in titles.items()
-    )
-    return tuple(count for count in counts if count.values)
-
-
-def _counted(sets: Sets, key: str, ids: BitMap, chosen: Sequence[str]) -> tuple[FacetValue, ...]:
-    """The values of a facet that most of `ids` have, and those that are chosen."""
-    wanted = tuple(_values(sets, key, chosen).values())
-    if key in _MANY_VALUED and (columns := sets.columns(key)).are_quick(len(ids)):
-        return _most_frequent(
-            columns.count(ids), [(value, ids.intersection_cardinality(value.ids)) for value in wanted]
-        )
-    return _count(_all_values(sets, key), _Sizes(ids, sets.everything), wanted)
-
-
-def _options(sets: Sets, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap]) -> dict[str, str]:
-    """The options to narrow by, with their titles: those that most products of the shop come in."""
-    titles: dict[str, str] = {}
-    for option in islice(sets.of("option"), _MOST_OPTIONS_SEEN):
-        key = f"option.{option.name}"
-        if key in chosen or (len(titles) < MOST_OPTIONS and not option.ids.isdisjoint(under(key))):
-            titles[key] = option.title
-    return titles
-
-
-class _Sizes:
-    """How many of some products are in sets, to be asked of thousands of them."""
-
-    def __init__(self, ids: BitMap, everything: BitMap) -> None:
-        self._ids = ids
-        self._all = len(ids) == len(everything)
-        # Inside a bitmap, not so many ids are a list, which is walked along with that of each set. Very many have a
-        # bit each, and an id is looked up at once: so the others are counted, where that is quicker.
-        self._others = everything - ids if len(ids) > _FEW and _A_SHARE * len(ids) < len(everything) else None
-
-    def of(self, sets: Iterable[NamedSet]) -> list[int]:
-        if self._all:
-            return [len(each.ids) for each in sets]
-        if self._others is None:
-            common = self._ids.intersection_cardinality
-            return [common(each.ids) for each in sets]
-        common = self._others.intersection_cardinality
-        return [len(each.ids) - common(each.ids) for each in sets]
-
-
-def _count(values: Iterable[Sequence[NamedSet]], sizes: _Sizes, chosen: Sequence[NamedSet]) -> tuple[FacetValue, ...]:
-    """The most frequent of `values`, given some at a time, the largest first; and all that are chosen."""
-    found: list[tuple[NamedSet, int]] = []
-    for some in values:
-        found = _frequent([*found, *(each for each in zip(some, sizes.of(some), strict=True) if each[1])])
-        if some and len(found) >= MOST_VALUES and min(count for _value, count in found) > len(some[-1].ids):
-            break  # nor has any that follows more
-    return _most_frequent(found, zip(chosen, sizes.of(chosen), strict=True))
-
-
-def _frequent(found: list[tuple[NamedSet, int]]) -> list[tuple[NamedSet, int]]:
-    """The most frequent, and those that are as frequent as the last of them."""
-    if len(found) <= MOST_VALUES:
-        return found
-    fewest = sorted((count for _value, count in found), reverse=True)[MOST_VALUES - 1]
-    return [each for each in found if each[1] >= fewest]
-
-
-def _most_frequent(
-    found: list[tuple[NamedSet, int]], chosen: Iterable[tuple[NamedSet, int]]
-) -> tuple[FacetValue, ...]:
-    values = sorted(map(_value, _frequent(found)), key=_frequent_first)[:MOST_VALUES]
-    listed = {each.value for each in values}
-    missing = [_value(each) for each in chosen if each[0].name not in listed]
-    return tuple(sorted([*values, *missing], key=_frequent_first) if missing else values)
-
-
-def _value(found: tuple[NamedSet, int]) -> FacetValue:
-    return FacetValue(found[0].name, found[0].title, found[1])
-
-
-def _frequent_first(value: FacetValue) -> tuple[int, str, str]:
-    return -value.products, value.title.casefold(), value.value
-
-
-def _facet(count: _Count, chosen: tuple[str, ...]) -> Facet:
-    """A facet as shoppers read it. Titles are the merchant's own words, save for our few."""
-    values = count.values
-    if count.key == "availability":
-        values = tuple(each._replace(title=_(each.title)) if each.value in _AVAILABILITY else each for each in values)
-    return Facet(count.key, _(_FACETS[count.key]) if count.key in _FACETS else count.title, values, chosen)
 
 
 def _sorted(sets: Sets, narrowed: _Narrowed, sort: str, language: str, start: int, stop: int) -> list[int]:

@@ -78,7 +78,7 @@ def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
         rows = _STARTING.rows(sets.connection, start=start, after=after)
         return tuple(dict.fromkeys(row.stem for row in rows))
 
-    return sets.remembered_names(("starting", start), read)
+    return sets.remembered_within(("starting", start), read)
 
 
 def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:

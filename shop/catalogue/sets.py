@@ -13,9 +13,8 @@ Every process keeps the sets that it used last, within CACHED bytes, until the n
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from threading import Lock
@@ -35,10 +34,6 @@ CACHED = 64_000_000  # bytes of sets in each process, about
 _CACHED_OF_STOCK = 2_000_000  # of that which a sale may change
 _THINGS = 4_000  # products, as lists show them
 _AT_ONCE = 200  # sets of a kind that are read together
-_FEW_SETS = 40  # that are asked one by one
-_MOST_NUMBERED = 65_535
-_MOST_COLUMNS = 12
-_LOOKED_UP_MEANWHILE = 4  # ids, while one set is asked
 _OVERHEAD = 300  # bytes of a set in memory beside its blob
 
 _VERSION = Prepared(sa.select(catalogue_version.c.number, catalogue_version.c.listed))
@@ -59,43 +54,8 @@ class NamedSet:
     ids: BitMap
 
 
-class Columns:
-    """Which of some sets each product is in, as tables by product id: numbers of sets, counted from 1."""
-
-    def __init__(self, sets: Sequence[NamedSet], everything: BitMap) -> None:
-        self._sets = sets
-        self._columns: list[array[int]] = []
-        if not _FEW_SETS <= len(sets) <= _MOST_NUMBERED:
-            return
-        empty = bytes(array("H").itemsize * (everything.max() + 1))
-        for number, ids in enumerate((each.ids for each in sets), start=1):
-            for id in ids:
-                for column in self._columns:
-                    if not column[id]:
-                        column[id] = number
-                        break
-                else:
-                    self._columns.append(array("H", empty))
-                    self._columns[-1][id] = number
-            if len(self._columns) > _MOST_COLUMNS:
-                self._columns = []
-                return
-
-    @property
-    def weight(self) -> int:
-        """The bytes that it takes in memory, about."""
-        return sum(len(column) * column.itemsize for column in self._columns) + _OVERHEAD
-
-    def are_quick(self, ids: int) -> bool:
-        """Whether so many ids are looked up here sooner than each set is asked for how many it has of them."""
-        return bool(self._columns) and ids * len(self._columns) < _LOOKED_UP_MEANWHILE * len(self._sets)
-
-    def count(self, ids: Iterable[int]) -> list[tuple[NamedSet, int]]:
-        """How many of `ids` are in each of the sets that have any."""
-        wanted = list(ids)
-        counts = Counter(chain.from_iterable(map(column.__getitem__, wanted) for column in self._columns))
-        counts.pop(0, None)
-        return [(self._sets[number - 1], count) for number, count in counts.items()]
+def _none(_value: object) -> int:
+    return 0
 
 
 class Sets:
@@ -157,15 +117,6 @@ class Sets:
             place += 1
             after = (len(some.sets[-1].ids), some.sets[-1].name)
 
-    def columns(self, kind: str) -> Columns:
-        """The sets of a kind that have titles, from the other side: which of them each product is in."""
-        key = ("columns", kind)
-        columns: Columns | None = self._kept.sets.get(key)
-        if columns is None:
-            columns = Columns(tuple(self.of(kind)), self.everything)
-            self._kept.sets.put(key, columns, columns.weight)
-        return columns
-
     def digits(self, kind: str) -> tuple[BitMap, ...]:
         """The sets of a kind that are the digits of a number, the highest first."""
 
@@ -202,12 +153,12 @@ class Sets:
             self._kept.facts[key] = compute()
         return self._kept.facts[key]  # type: ignore[no-any-return]
 
-    def remembered_names(self, key: object, compute: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-        """Names of sets, kept as long as sets are that were used as lately."""
-        found: tuple[str, ...] | None = self._kept.sets.get(key)
+    def remembered_within(self, key: object, compute: Callable[[], T], weigh: Callable[[T], int] = _none) -> T:
+        """The same, kept as long as sets are that were used as lately. `weigh` gives its bytes, about."""
+        found: T | None = self._kept.sets.get(key)
         if found is None:
             found = compute()
-            self._kept.sets.put(key, found, _OVERHEAD)
+            self._kept.sets.put(key, found, weigh(found) + _OVERHEAD)
         return found
 
     def things(self, kind: str, ids: Sequence[int], read: Callable[[Sequence[int]], dict[int, T]]) -> list[T]:

@@ -178,6 +178,7 @@ def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Ma
         chosen=_chosen(),
         price_from=lowest,
         price_to=highest,
+        whole=request.args.get("all", ""),
     )
     until = _until(wish.page)
     found = _pages(wish, until)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from shop.catalogue import indexing, listing, sets, store, version
+from shop.catalogue import facets, indexing, listing, sets, store, version
 from shop.catalogue.importing import import_file
 from shop.catalogue.listing import Wish, find_collections, find_featured, find_page, find_related
 from shop.catalogue.slugs import items_for
@@ -40,8 +40,11 @@ def small():
     """Listings of which a few products make several pages, and facets that have too many values."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "PAGE_SIZE", 3)
-        patch.setattr(listing, "MOST_VALUES", 3)
-        patch.setattr(listing, "_FEW", 2)
+        patch.setattr(facets, "FEW_VALUES", 2)
+        patch.setattr(facets, "MOST_VALUES", 4)
+        patch.setattr(facets, "_FEW", 2)
+        patch.setattr(facets, "_FEW_LABELLED", 3)
+        patch.setattr(facets, "_AT_ONCE", 1)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
         yield
@@ -88,14 +91,15 @@ class Trade:
             for _ in range(8):
                 wish = shelves.random_wish(self._random)
                 page = find_page(connection, wish)
-                expected = shelves.listed(goods, wish, listing.PAGE_SIZE, listing.MOST_VALUES)
+                expected = shelves.listed(goods, wish, listing.PAGE_SIZE, facets.FEW_VALUES, facets.MOST_VALUES)
                 found = shelves.Listed(
                     handles=[card.handle for card in page.cards],
                     total=page.total,
                     counts={
-                        facet.key: [
-                            (value.value, value.products, value.value in facet.chosen) for value in facet.values
-                        ]
+                        facet.key: (
+                            [(value.value, value.products, value.value in facet.chosen) for value in facet.values],
+                            facet.more,
+                        )
                         for facet in page.facets
                     },
                     prices=page.prices,

@@ -1,0 +1,288 @@
+"""Facets: the ways to narrow a list of products, with how many of it each of their values has.
+
+Counts are exact. How they are found depends on how many products are counted: a few are looked up in what each
+product has (`_Labels`), many are met with the set of each value, the largest first, until no other can have more.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice
+from typing import NamedTuple
+
+from pyroaring import BitMap
+
+from shop.catalogue.sets import CACHED, NamedSet, Sets
+from shop.language import N_
+from shop.language import gettext as _
+
+FEW_VALUES = 7  # of a facet that are listed at first, besides the chosen ones
+MOST_VALUES = 50  # that are listed in all
+MOST_OPTIONS = 8  # such as colour and size
+_MOST_OPTIONS_SEEN = 200  # of a shop with very many
+
+_FEW_LABELLED = 300  # products that are looked up even where there are few values to ask
+_VALUES_MEANWHILE = 3  # that are asked while a product is looked up
+_MOST_WEIGHT = CACHED // 2
+_AT_ONCE = 8  # values that are asked before a look at whether the next can matter
+_LOWER_HALF = (1 << 32) - 1
+_FEW = 200  # products
+_A_SHARE = 16  # of which all products are more
+
+_TITLES = {"availability": N_("Availability"), "type": N_("Type"), "vendor": N_("Vendor"), "tag": N_("Tag")}
+_AVAILABILITY = {"in-stock": N_("In stock"), "sold-out": N_("Sold out")}
+
+
+class FacetValue(NamedTuple):
+    """A choice that a facet offers."""
+
+    value: str  # what stands in the URL
+    title: str
+    products: int  # that there are of it under the other facets' choices
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A way to narrow a listing: "availability", "type", "vendor", "tag", or "option." and the slug of its name.
+
+    `values` are those to list: the FEW_VALUES that most products have, or MOST_VALUES of the facet that is listed
+    whole, and those that are chosen. Each has products, or is chosen. Those that most products have come first.
+    """
+
+    key: str
+    title: str
+    values: tuple[FacetValue, ...]
+    chosen: tuple[str, ...] = ()
+    more: int = 0  # that are listed when it is whole, and not otherwise
+
+
+def is_facet(key: str) -> bool:
+    """False for other kinds of sets, which somebody may have put into the address."""
+    return key in _TITLES or key.startswith("option.")
+
+
+def values_of(sets: Sets, key: str, names: Iterable[str]) -> dict[str, NamedSet]:
+    """Values of a facet by name; empty sets for those that it doesn't have."""
+    names = list(names)
+    if key == "availability":
+        known = {"in-stock": sets.in_stock, "sold-out": sets.sold_out}
+        return {name: NamedSet(name, _AVAILABILITY.get(name, name), known.get(name, BitMap())) for name in names}
+    return sets.named(key, names) if is_facet(key) else {name: NamedSet(name, name, BitMap()) for name in names}
+
+
+def count(
+    sets: Sets, ids: BitMap, chosen: Mapping[str, tuple[str, ...]], under: Callable[[str], BitMap], whole: str = ""
+) -> tuple[Facet, ...]:
+    """The facets of a listing that has `ids`, but for "availability": none changes when a product is sold out.
+
+    `under(key)` is what fits all filters but that of a chosen facet.
+    """
+    titles = {"type": "", "vendor": ""} | _options(sets, ids, chosen) | {"tag": ""}
+    for key in [key for key in chosen if key not in titles and key != "availability"]:
+        slug = key.removeprefix("option.")
+        titles[key] = sets.named("option", [slug])[slug].title
+    counts = _Counts(sets, ids)
+    facets = (
+        _facet(
+            sets,
+            key,
+            title,
+            chosen.get(key, ()),
+            _Counts(sets, under(key)) if key in chosen else counts,
+            key == whole,
+        )
+        for key, title in titles.items()
+    )
+    return tuple(facet for facet in facets if facet.values)
+
+
+def availability(sets: Sets, ids: BitMap, chosen: tuple[str, ...]) -> Facet:
+    """How many of `ids` are in stock, and how many sold out."""
+    in_stock = ids.intersection_cardinality(sets.in_stock)
+    sizes = {"in-stock": in_stock, "sold-out": len(ids) - in_stock} | dict.fromkeys(set(chosen) - {*_AVAILABILITY}, 0)
+    values = (FacetValue(name, _AVAILABILITY.get(name, name), size) for name, size in sizes.items())
+    listed = (each for each in values if each.products or each.value in chosen)
+    return Facet("availability", "", tuple(sorted(listed, key=_frequent_first)), chosen)
+
+
+def in_language(facet: Facet) -> Facet:
+    """A facet as shoppers read it. Titles are the merchant's own words, save for our few."""
+    if facet.key not in _TITLES:
+        return facet
+    values = facet.values
+    if facet.key == "availability":
+        values = tuple(each._replace(title=_(each.title)) if each.value in _AVAILABILITY else each for each in values)
+    return Facet(facet.key, _(_TITLES[facet.key]), values, facet.chosen, facet.more)
+
+
+def _options(sets: Sets, ids: BitMap, chosen: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The options to narrow by, with their titles: those that most products of the shop come in."""
+    titles: dict[str, str] = {}
+    for option in islice(sets.of("option"), _MOST_OPTIONS_SEEN):
+        key = f"option.{option.name}"
+        if key in chosen or (len(titles) < MOST_OPTIONS and not option.ids.isdisjoint(ids)):
+            titles[key] = option.title
+    return titles
+
+
+def _facet(sets: Sets, key: str, title: str, chosen: tuple[str, ...], counts: _Counts, whole: bool) -> Facet:
+    # What is chosen may be among the most frequent or not, which is known when all of these are.
+    all_of_them = whole or bool(chosen)
+    found, there_are = counts.most_frequent(key, MOST_VALUES if all_of_them else FEW_VALUES)
+    if chosen:
+        listed = {each.value for each in found}
+        wanted = values_of(sets, key, (value for value in chosen if value not in listed)).values()
+        sizes = counts.sizes.of([each.ids for each in wanted])
+        missing = [FacetValue(each.name, each.title, size) for each, size in zip(wanted, sizes, strict=True)]
+        found = sorted([*found, *missing], key=_frequent_first) if missing else found
+    if not all_of_them:
+        return Facet(key, title, tuple(found), chosen, min(there_are, MOST_VALUES) - len(found))
+    usual = [*found[:FEW_VALUES], *(each for each in found[FEW_VALUES:] if each.value in chosen)]
+    return Facet(key, title, tuple(found if whole else usual), chosen, len(found) - len(usual))
+
+
+def _frequent_first(value: FacetValue) -> tuple[int, str, str]:
+    return -value.products, value.title.casefold(), value.value
+
+
+class _Counts:
+    """How many of some products the values of facets have."""
+
+    def __init__(self, sets: Sets, ids: BitMap) -> None:
+        self.ids = ids
+        self.sizes = _Sizes(ids, sets.everything)
+        self._sets = sets
+        labels = _Labels.of(sets)
+        self._labelled = labels.count(ids) if labels.are_quick(len(ids)) else None
+
+    def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
+        """The values that most of the products have; and how many have any, exactly up to MOST_VALUES."""
+        if not is_facet(key):
+            return [], 0
+        if self._labelled is not None:
+            return self._labelled.most_frequent(key, most)
+        return self._met(self._sets.some_of(key), most)
+
+    def _met(self, values: Iterable[Sequence[NamedSet]], most: int) -> tuple[list[FacetValue], int]:
+        """The most frequent of `values`, the largest first, some at a time; and how many there are at least."""
+        found: list[FacetValue] = []
+        there_are = 0
+        least = 1  # products that a value needs to be among them
+        for some in chain.from_iterable(map(_parted, values)):
+            if least > len(some[0].ids):  # of which, as of all that follow, none has as many
+                if there_are >= MOST_VALUES:
+                    break
+                there_are += sum(map(self.ids.intersect, (each.ids for each in some)))
+                continue
+            sizes = self.sizes.of([each.ids for each in some])
+            there_are += len(sizes) - sizes.count(0)
+            better = [
+                FacetValue(each.name, each.title, size)
+                for each, size in zip(some, sizes, strict=True)
+                if size >= least
+            ]
+            if better:
+                found = sorted([*found, *better], key=_frequent_first)[:most]
+                least = found[-1].products if len(found) == most else 1
+        return found, there_are
+
+
+def _parted(values: Sequence[NamedSet]) -> Iterator[Sequence[NamedSet]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+
+
+class _Sizes:
+    """How many of some products are in sets, to be asked of thousands of them."""
+
+    def __init__(self, ids: BitMap, everything: BitMap) -> None:
+        self._ids = ids
+        self._all = len(ids) == len(everything)
+        # Inside a bitmap, not so many ids are a list, which is walked along with that of each set. Very many have a
+        # bit each, and an id is looked up at once: so the others are counted, where that is quicker.
+        self._others = everything - ids if len(ids) > _FEW and _A_SHARE * len(ids) < len(everything) else None
+
+    def of(self, sets: Sequence[BitMap]) -> list[int]:
+        if self._all:
+            return [*map(len, sets)]
+        if self._others is None:
+            return [*map(self._ids.intersection_cardinality, sets)]
+        common = self._others.intersection_cardinality
+        return [len(each) - common(each) for each in sets]
+
+
+class _Labels:
+    """What each product has of all facets, by product: numbers of values.
+
+    The values of a facet are numbered one after the other, in the order of their titles.
+    """
+
+    def __init__(self, facets: Mapping[str, Iterable[NamedSet]], everything: BitMap) -> None:
+        self.facets: dict[str, tuple[int, int]] = {}
+        self.values: list[NamedSet] = []
+        for key, values in facets.items():
+            start = len(self.values)
+            self.values += sorted(values, key=lambda each: (each.title.casefold(), each.name))
+            self.facets[key] = start, len(self.values)
+        self._starts = array("I", [0])
+        self._numbers = array("H" if len(self.values) <= 1 << 16 else "I")
+        last = everything.max() if everything else 0
+        labels = sum(len(each.ids) for each in self.values)
+        self.weight = (last + 2) * self._starts.itemsize + labels * self._numbers.itemsize
+        if self.weight > _MOST_WEIGHT:
+            self.values.clear()
+        else:
+            self._write(last)
+
+    def _write(self, last: int) -> None:
+        has = array("I", bytes(4 * (last + 2)))
+        for each in self.values:
+            for id in each.ids:
+                has[id + 1] += 1
+        self._starts = array("I", accumulate(has))
+        self._numbers = array(self._numbers.typecode, bytes(self._numbers.itemsize * self._starts[-1]))
+        places = self._starts[:]
+        for number, each in enumerate(self.values):
+            for id in each.ids:
+                place = places[id]
+                self._numbers[place] = number
+                places[id] = place + 1
+
+    @classmethod
+    def of(cls, sets: Sets) -> _Labels:
+        """Those of the whole catalogue, kept until the next import."""
+
+        def read() -> _Labels:
+            options = (f"option.{each.name}" for each in islice(sets.of("option"), _MOST_OPTIONS_SEEN))
+            return cls({key: sets.of(key) for key in ("type", "vendor", "tag", *options)}, sets.everything)
+
+        return sets.remembered_within("labels", read, lambda labels: labels.weight)
+
+    def are_quick(self, ids: int) -> bool:
+        """Whether so many products are looked up here sooner than each value is asked how many of them it has."""
+        return bool(self.values) and ids < max(_FEW_LABELLED, len(self.values) // _VALUES_MEANWHILE)
+
+    def count(self, ids: BitMap) -> _Labelled:
+        starts, numbers = self._starts, self._numbers
+        return _Labelled(self, Counter(chain.from_iterable([numbers[starts[id] : starts[id + 1]] for id in ids])))
+
+
+class _Labelled:
+    """How many of some products have each value, by its number."""
+
+    def __init__(self, labels: _Labels, counts: Mapping[int, int]) -> None:
+        self._labels = labels
+        self._counts = counts
+        self._numbers = sorted(counts)
+
+    def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
+        start, stop = self._labels.facets.get(key, (0, 0))
+        found = self._numbers[bisect_left(self._numbers, start) : bisect_left(self._numbers, stop)]
+        values, counts = self._labels.values, self._counts
+        # As single numbers, which are sorted in half the time that pairs take: counts, and in reverse whose they are.
+        ranks = sorted([(counts[number] << 32) - number for number in found], reverse=True)[:most]
+        best = [(-rank & _LOWER_HALF) for rank in ranks]
+        return [FacetValue(values[n].name, values[n].title, counts[n]) for n in best], len(found)
