@@ -32,7 +32,7 @@ from rich.table import Table
 from bench import machine, shops
 from bench.visits import Request, ask
 from shop.catalogue.importing import import_file
-from shop.database import Database
+from shop.database import PRAGMAS, Database
 from shop.settings import Settings
 from tests.live import PROJECT, live_shop, shop_environ
 
@@ -41,8 +41,6 @@ SMALL = 10_000
 GOAL = 0.5  # of the reference's speed
 ROUNDS = 3
 _AT_ONCE = 20_000  # rows that the reference inserts between two looks at the clock
-# As the shop's own connections have them.
-_PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-16000")
 _TABLES = (
     *("imports", "products", "variants", "images", "collections", "product_collections", "product_tags"),
     *("product_translations", "search_words", "product_sets"),
@@ -144,7 +142,7 @@ def reference(export: Path, imported: Path, copy: Path) -> Cost:
     with export.open(encoding="utf-8", newline="") as file:
         clock.run(lambda: deque(csv.reader(file), maxlen=0))
     with closing(sqlite3.connect(imported)) as source, closing(sqlite3.connect(copy, isolation_level=None)) as target:
-        for pragma in _PRAGMAS:
+        for pragma in PRAGMAS:
             target.execute(f"PRAGMA {pragma}")
         schema = "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by type desc"
         for (statement,) in source.execute(schema).fetchall():

@@ -422,6 +422,11 @@ class Database:
         self.engine.dispose()
 
 
+# Of a database of up to so many bytes, what pages ask for is read where the system has it, and not copied.
+_MAPPED = 1 << 30
+PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-16000", f"mmap_size={_MAPPED}")
+
+
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         engine = sa.create_engine(url, pool_pre_ping=True)
@@ -435,7 +440,7 @@ def _engine(url: str) -> Engine:
     def connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-16000"):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

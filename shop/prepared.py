@@ -61,6 +61,11 @@ class _Form:
             for name, expanded in state.parameter_expansion.items()
             for place, each in enumerate(expanded)
         }
+        # Most statements ask for one list and nothing else, by places.
+        of_one = [self._of_lists.get(name) for name in self._by_place or ()]
+        self._only = next(
+            (name for name, value in values.items() if of_one == [(name, n) for n in range(len(value))]), None
+        )
         columns = list(select.selected_columns)
         self._row: Any = namedtuple("Row", [column.name for column in columns])  # type: ignore[misc]
         readers = (column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
@@ -68,17 +73,18 @@ class _Form:
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """For the driver: by place, or by name."""
+        if self._only is not None:
+            return values[self._only]
         if self._by_place is not None:
             return [self._value(name, values) for name in self._by_place]
         return {name: self._value(name, values) for name in self._own}
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
-        read_all = []
-        for row in map(list, found):
-            for place, read in self._readers:
-                row[place] = read(row[place])
-            read_all.append(self._row(*row))
-        return read_all
+        rows = [*map(list, found)] if self._readers else found
+        for place, read in self._readers:
+            for row in rows:
+                row[place] = read(row[place])  # type: ignore[index]
+        return [*map(self._row._make, rows)]
 
     def _value(self, name: str, values: Mapping[str, Any]) -> Any:
         if of_list := self._of_lists.get(name):

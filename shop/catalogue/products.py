@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from shop.language import gettext as _
 from shop.language import ngettext
@@ -18,8 +18,7 @@ MOST_OF_ONE = 999  # units of one item in one cart
 MOST_ON_A_SHEET = 100  # variants that are ordered with one form
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """A picture: an absolute URL, or a path on this host; and what `shop images` has made of it.
 
     `widths` are those of its sizes, ascending, the last at most its own. Without any it is shown as it is.
@@ -36,8 +35,9 @@ class Image:
     @classmethod
     def of(cls, src: str, alt: str, made: Mapping[str, Any] | None) -> Self:
         """With what the table `pictures` says was `made` of it."""
-        known = dict(made or {})
-        return cls(src, alt, **known | {"widths": tuple(known.get("widths", ()))})
+        if not made:
+            return cls(src, alt)
+        return cls(src, alt, **{**made, "widths": tuple(made.get("widths", ()))})
 
     def srcset(self, kind: str) -> str:
         """Its sizes as files of one `kind`, avif or webp, as the attribute `srcset` lists them."""
@@ -125,8 +125,7 @@ class Variant:
         return self.saving * 100 // self.compare_at_price if self.compare_at_price else 0
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A product as listings show it: enough for a card, read without joins."""
 
     handle: str
