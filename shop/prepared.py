@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,17 +56,15 @@ class _Form:
     def __init__(self, select: sa.Select[Any], dialect: Dialect, values: Mapping[str, Any]) -> None:
         state = dialect.statement_compiler(dialect, select).construct_expanded_state(dict(values))
         self.text = state.statement
-        self._by_place = state.positiontup
         self._own = state.parameters  # what is in the statement with its value, beside what is given
         self._of_lists = {
             each: (name, place)
             for name, expanded in state.parameter_expansion.items()
             for place, each in enumerate(expanded)
         }
-        # Most statements ask for one list and nothing else, by places.
-        of_one = [self._of_lists.get(name) for name in self._by_place or ()]
-        self._only = next(
-            (name for name, value in values.items() if of_one == [(name, n) for n in range(len(value))]), None
+        # Where the driver goes by places: the values one after the other, of which lists come whole.
+        self._in_order = (
+            None if state.positiontup is None else [*map(itemgetter(0), groupby(map(self._given, state.positiontup)))]
         )
         columns = list(select.selected_columns)
         self._row: Any = namedtuple("Row", [column.name for column in columns])  # type: ignore[misc]
@@ -73,11 +73,17 @@ class _Form:
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """For the driver: by place, or by name."""
-        if self._only is not None:
-            return values[self._only]
-        if self._by_place is not None:
-            return [self._value(name, values) for name in self._by_place]
-        return {name: self._value(name, values) for name in self._own}
+        if self._in_order is None:
+            return {name: self._value(name, values) for name in self._own}
+        found: list[Any] = []
+        for name in self._in_order:
+            value = values[name] if name in values else self._own[name]
+            found += value if isinstance(value, list) else [value]
+        return found
+
+    def _given(self, name: str) -> str:
+        """What a parameter of the statement is given with: itself, or a list."""
+        return self._of_lists[name][0] if name in self._of_lists else name
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
         rows = [*map(list, found)] if self._readers else found
