@@ -25,8 +25,7 @@ MOST_VALUES = 50  # that are listed in all
 MOST_OPTIONS = 8  # such as colour and size
 _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 
-_FEW_LABELLED = 300  # products that are looked up even where there are few values to ask
-_VALUES_MEANWHILE = 3  # that are asked while a product is looked up
+_FEW_LABELLED = 500  # products that are looked up sooner than hundreds of values are asked
 _MOST_WEIGHT = CACHED // 2
 _AT_ONCE = 8  # values that are asked before a look at whether the next can matter
 _LOWER_HALF = (1 << 32) - 1
@@ -156,14 +155,13 @@ class _Counts:
         self.ids = ids
         self.sizes = _Sizes(ids, sets.everything)
         self._sets = sets
-        labels = _Labels.of(sets)
-        self._labelled = labels.count(ids) if labels.are_quick(len(ids)) else None
+        self._labelled = _Labels.of(sets).count(ids) if len(ids) <= _FEW_LABELLED else None
 
     def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
         """The values that most of the products have; and how many have any, exactly up to MOST_VALUES."""
         if not is_facet(key):
             return [], 0
-        if self._labelled is not None:
+        if self._labelled is not None and self._labelled.has(key):
             return self._labelled.most_frequent(key, most)
         return self._met(self._sets.some_of(key), most)
 
@@ -221,35 +219,20 @@ class _Labels:
     """
 
     def __init__(self, facets: Mapping[str, Iterable[NamedSet]], everything: BitMap) -> None:
-        self.facets: dict[str, tuple[int, int]] = {}
-        self.values: list[NamedSet] = []
+        self.facets: dict[str, range] = {}  # the numbers of each
+        numbered: list[NamedSet] = []
         for key, values in facets.items():
-            start = len(self.values)
-            self.values += sorted(values, key=lambda each: (each.title.casefold(), each.name))
-            self.facets[key] = start, len(self.values)
-        self._starts = array("I", [0])
-        self._numbers = array("H" if len(self.values) <= 1 << 16 else "I")
+            start = len(numbered)
+            numbered += sorted(values, key=lambda each: (each.title.casefold(), each.name))
+            self.facets[key] = range(start, len(numbered))
+        numbers = array("H" if len(numbered) <= 1 << 16 else "I")
         last = everything.max() if everything else 0
-        labels = sum(len(each.ids) for each in self.values)
-        self.weight = (last + 2) * self._starts.itemsize + labels * self._numbers.itemsize
-        if self.weight > _MOST_WEIGHT:
-            self.values.clear()
-        else:
-            self._write(last)
-
-    def _write(self, last: int) -> None:
-        has = array("I", bytes(4 * (last + 2)))
-        for each in self.values:
-            for id in each.ids:
-                has[id + 1] += 1
-        self._starts = array("I", accumulate(has))
-        self._numbers = array(self._numbers.typecode, bytes(self._numbers.itemsize * self._starts[-1]))
-        places = self._starts[:]
-        for number, each in enumerate(self.values):
-            for id in each.ids:
-                place = places[id]
-                self._numbers[place] = number
-                places[id] = place + 1
+        self.weight = 4 * (last + 2) + numbers.itemsize * sum(len(each.ids) for each in numbered)
+        if self.weight > _MOST_WEIGHT:  # then there are none, and values are asked
+            self.facets.clear()
+            numbered.clear()
+        self.values = [(each.name, each.title) for each in numbered]
+        self._starts, self._numbers = _written(numbered, last, numbers)
 
     @classmethod
     def of(cls, sets: Sets) -> _Labels:
@@ -261,13 +244,26 @@ class _Labels:
 
         return sets.remembered_within("labels", read, lambda labels: labels.weight)
 
-    def are_quick(self, ids: int) -> bool:
-        """Whether so many products are looked up here sooner than each value is asked how many of them it has."""
-        return bool(self.values) and ids < max(_FEW_LABELLED, len(self.values) // _VALUES_MEANWHILE)
-
     def count(self, ids: BitMap) -> _Labelled:
         starts, numbers = self._starts, self._numbers
         return _Labelled(self, Counter(chain.from_iterable([numbers[starts[id] : starts[id + 1]] for id in ids])))
+
+
+def _written(numbered: Sequence[NamedSet], last: int, numbers: array[int]) -> tuple[array[int], array[int]]:
+    """Where each product's numbers begin, up to that of the `last` one and the end; and the numbers."""
+    has = array("I", bytes(4 * (last + 2)))
+    for each in numbered:
+        for id in each.ids:
+            has[id + 1] += 1
+    starts = array("I", accumulate(has))
+    numbers.frombytes(bytes(numbers.itemsize * starts[-1]))
+    places = starts[:]
+    for number, each in enumerate(numbered):
+        for id in each.ids:
+            place = places[id]
+            numbers[place] = number
+            places[id] = place + 1
+    return starts, numbers
 
 
 class _Labelled:
@@ -278,11 +274,14 @@ class _Labelled:
         self._counts = counts
         self._numbers = sorted(counts)
 
+    def has(self, key: str) -> bool:
+        return key in self._labels.facets
+
     def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
-        start, stop = self._labels.facets.get(key, (0, 0))
-        found = self._numbers[bisect_left(self._numbers, start) : bisect_left(self._numbers, stop)]
-        values, counts = self._labels.values, self._counts
+        its = self._labels.facets[key]
+        found = self._numbers[bisect_left(self._numbers, its.start) : bisect_left(self._numbers, its.stop)]
+        counts = self._counts
         # As single numbers, which are sorted in half the time that pairs take: counts, and in reverse whose they are.
         ranks = sorted([(counts[number] << 32) - number for number in found], reverse=True)[:most]
         best = [(-rank & _LOWER_HALF) for rank in ranks]
-        return [FacetValue(values[n].name, values[n].title, counts[n]) for n in best], len(found)
+        return [FacetValue(*self._labels.values[number], counts[number]) for number in best], len(found)

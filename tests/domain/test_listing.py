@@ -43,7 +43,7 @@ def small():
         patch.setattr(facets, "FEW_VALUES", 2)
         patch.setattr(facets, "MOST_VALUES", 4)
         patch.setattr(facets, "_FEW", 2)
-        patch.setattr(facets, "_FEW_LABELLED", 3)
+        patch.setattr(facets, "_FEW_LABELLED", 4)
         patch.setattr(facets, "_AT_ONCE", 1)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
