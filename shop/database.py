@@ -68,9 +68,7 @@ products = Table(
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     Index("ix_products_visible_id", "visible", "id"),
-    Index("ix_products_visible_price", "visible", "price_min", "id"),
     Index("ix_products_visible_title", "visible", "title_key", "id"),
-    Index("ix_products_import_id", "import_id"),
 )
 
 variants = Table(
