@@ -15,6 +15,7 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text
 from sqlalchemy.engine import Connection, Engine, make_url
 
 from shop.settings import PROJECT
+from shop.turns import MOST_WAITING, waiting
 from shop.watch import RowWatch, SqliteWatch, Watch
 
 metadata = MetaData(
@@ -340,8 +341,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        with self.engine.connect() as connection:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Others may be at work meanwhile: it may have to wait long for its own turn to write, as while an import does.
+        """
+        with waiting(), self.engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 # A write lock from the first statement: a transaction that reads first and writes later would
                 # otherwise fail at once, without waiting, when another writer came between.
@@ -425,12 +429,15 @@ _MAPPED = 1 << 30
 PRAGMAS = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "cache_size=-16000", f"mmap_size={_MAPPED}")
 
 
+_MOST_CONNECTIONS = 2 * MOST_WAITING  # beyond the usual few: a request that waits to write may be reading as well
+
+
 def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        engine = sa.create_engine(url, pool_pre_ping=True, max_overflow=_MOST_CONNECTIONS)
         sa.event.listen(engine, "connect", _take_any_text)
         return engine
-    engine = sa.create_engine(url, connect_args={"timeout": 20})
+    engine = sa.create_engine(url, connect_args={"timeout": 20}, max_overflow=_MOST_CONNECTIONS)
 
     # Python's sqlite3 opens transactions by itself, and only before writes; here SQLAlchemy says when.
     # Source: SQLAlchemy's documentation of pysqlite, "Serializable isolation / transactional DDL".

@@ -44,6 +44,7 @@ from shop.database import Database, collections, imports, products
 from shop.money import Currency
 from shop.orders import mail
 from shop.settings import Settings
+from shop.turns import Turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -237,7 +238,7 @@ _LARGEST_FORM = 1024 * 1024  # bytes. A longer one is left to the app, which ref
 
 
 class _InTurn:
-    """The app, for many threads: one works, since Python lets no more, and the others wait for their visitors.
+    """The app, for many threads: one works, and the others wait for their visitors, for a writer or for Stripe.
 
     A form is read before its turn comes, so a visitor who sends a byte a second holds up nobody. One whose
     connection broke in the middle is not acted on.
@@ -245,7 +246,7 @@ class _InTurn:
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
-        self._turn = threading.Lock()
+        self._turns = Turns()
         self._forms = threading.BoundedSemaphore(_THREADS_FOR_FORMS)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -258,7 +259,7 @@ class _InTurn:
                 self._forms.release()
             if not whole:
                 return _refused("400 Bad Request", start_response)
-        with self._turn:
+        with self._turns.mine():
             return self._app(environ, start_response)
 
 

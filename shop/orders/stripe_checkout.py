@@ -21,6 +21,7 @@ from shop.money import Currency
 from shop.orders.orders import Order
 from shop.orders.payment import HOLDS_FOR, Attempt, Forged, NotAccepted, Standing, Unavailable
 from shop.settings import Settings
+from shop.turns import waiting
 
 if TYPE_CHECKING:
     from stripe.checkout import Session
@@ -228,7 +229,8 @@ def _contents(order: Order) -> str:
 def _asking(request: Callable[[], T]) -> T:
     """What Stripe answers. Raises Unavailable or NotAccepted, from the library's own error."""
     try:
-        return request()
+        with waiting():
+            return request()
     except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
         log.warning("Stripe is not available: %s", _summary(error))
         raise Unavailable() from error

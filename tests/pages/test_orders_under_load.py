@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Event, Semaphore
 from urllib.parse import unquote
@@ -279,6 +280,25 @@ def test_a_server_that_is_killed_loses_and_doubles_no_order(open_shop, new_url, 
         assert shown == ledger.places
         assert len(ledger.orders) >= kills
         assert sum(client.lost for client in clients) >= kills
+
+
+# Another writer
+
+
+def test_who_waits_for_another_writer_keeps_no_visitor_waiting(open_shop, new_url):
+    url = new_url("shop")
+    with open_shop(PLENTY, url, workers=1) as shop, ThreadPoolExecutor() as pool:
+        buyers = [checkout(shop, {"pencil": 1}) for _ in range(3)]
+        # As an import does, for as long as its file takes.
+        with closing(Database(url)) as database, database.writing() as connection:
+            connection.execute(sa.select(variants.c.id).with_for_update()).all()
+            placed = [pool.submit(browser.post, "/orders", form) for browser, form in buyers]
+            for _ in range(20):
+                assert Browser(shop.port).get("/products").status == 200
+            assert not any(each.done() for each in placed)
+        assert [each.result().status for each in placed] == [303, 303, 303]
+
+    Ledger(url).check(PLENTY)
 
 
 # No mail server

@@ -260,6 +260,17 @@ def test_while_stripe_is_down_a_page_says_so_and_the_order_waits(shop, stripe, o
     assert shop.pay(order).headers["Location"] == stripe.sessions[session_of(stripe, order)]["url"]
 
 
+def test_who_waits_for_stripe_keeps_no_visitor_waiting(shop, stripe):
+    stripe.faults += ["slow"] * 4
+    orders = [shop.place() for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        paying = [pool.submit(shop.pay, order) for order in orders]
+        wait_until(lambda: len(stripe.asked) == 4, SECONDS, "Stripe to be asked for all four at once, by two workers")
+        assert not any(each.done() for each in paying)
+        stripe.answering.set()
+        assert [each.result().status for each in paying] == [303] * 4
+
+
 @pytest.mark.parametrize("fault", ["503", "silent"])
 def test_a_stripe_that_has_trouble_is_asked_twice_and_no_more(shop, stripe, order, fault):
     stripe.faults += [fault, fault]
