@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from flask import Response, current_app, make_response, redirect, request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from shop import cookies
+from shop import cookies, delivery
 from shop.fragments import fragment
 
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
@@ -74,22 +74,21 @@ def wants_fragments() -> bool:
 
 def page_on_screen() -> str:
     """The path of the page that htmx is on; empty when it doesn't say."""
-    try:
-        return urlsplit(request.headers.get("HX-Current-URL", "")).path
-    except ValueError:
-        return ""
+    return _address_on_screen().path
 
 
 def query_on_screen() -> dict[str, str]:
     """The query string of the page that htmx is on: the first value of each name."""
-    address = request.headers.get("HX-Current-URL", "")
-    if "?" not in address:
-        return {}
+    return {name: values[0] for name, values in parse_qs(_address_on_screen().query).items()}
+
+
+def _address_on_screen() -> SplitResult:
+    # An answer to others than htmx may be kept for all, whatever they send in its name.
+    said = request.headers.get("HX-Current-URL", "") if delivery.by_htmx(request.environ) else ""
     try:
-        query = urlsplit(address).query
+        return urlsplit(said)
     except ValueError:
-        return {}
-    return {name: values[0] for name, values in parse_qs(query).items()}
+        return urlsplit("")
 
 
 def fragments(*partials: Partial, message: Message | None = None, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from shop.asked import known
 from shop.cart import Cart
 from shop.catalogue.products import MOST_OF_ONE
-from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
+from shop.cookies.jar import Kind, Unreadable, check_room, decode, encode, is_text, keep, sent, spelled
 from shop.language import N_
 from shop.language import gettext as _
 
@@ -36,9 +36,7 @@ def keep_cart(cart: Cart) -> None:
     if list(cart.quantities.items()) == list(current_cart().quantities.items()) and not cart_problem():
         return
     value = encode(dict(cart.quantities))
-    # A cart that is over its budget already may still get shorter.
-    if not fits(CART, value) and len(value) >= len(sent(CART)):
-        raise OverBudget(CART)
+    check_room(CART, value, encode(dict(current_cart().quantities)))
     known()["cart"] = cart, None
     keep(CART, value if cart else "")
 

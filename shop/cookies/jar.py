@@ -25,6 +25,7 @@ T = TypeVar("T")
 # RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
 COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
 _LONGEST_NUMBER = 18
+_MOST = 4096  # bytes of name and value: browsers drop what is longer. Source: RFC 6265, 6.1.
 _RECEIVED = "shop.received_cookies"
 _OURS = "shop.our_cookies"
 
@@ -163,6 +164,12 @@ def remembered(kind: Kind, value: str, read: Callable[[str], T]) -> T:
 
 def fits(kind: Kind, value: str) -> bool:
     return len(kind.header_name) + len(value) <= kind.budget
+
+
+def check_room(kind: Kind, value: str, before: str) -> None:
+    """Raise OverBudget where `value` is too long. What was so already, as it is `before`, may still get shorter."""
+    if not fits(kind, value) and not (len(value) < len(before) and len(kind.header_name) + len(value) <= _MOST):
+        raise OverBudget(kind)
 
 
 def seal(purpose: str) -> Seal:

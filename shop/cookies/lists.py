@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from shop.asked import known
-from shop.cookies.jar import Kind, OverBudget, Unreadable, decode, encode, fits, is_text, keep, sent, spelled
+from shop.cookies.jar import Kind, Unreadable, check_room, decode, encode, fits, is_text, keep, sent, spelled
 from shop.language import N_
 from shop.language import gettext as _
 
@@ -37,8 +37,7 @@ def keep_saved(items: Iterable[str]) -> None:
     """Send these saved items with this answer. Raises OverBudget, changing nothing; a list may always get shorter."""
     kept = tuple(dict.fromkeys(items))
     value = encode(kept)
-    if not fits(SAVED, value) and len(value) >= len(sent(SAVED)):
-        raise OverBudget(SAVED)
+    check_room(SAVED, value, encode(saved_items()))
     _write(SAVED, kept)
 
 

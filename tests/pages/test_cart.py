@@ -179,6 +179,19 @@ def test_a_full_cart_can_still_lose_lines(client):
     assert len(json.loads(cart_cookie(client))) == 56
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["an object", "a list"])
+def test_so_can_one_that_was_typed_into_devtools_and_is_longer_as_the_shop_writes_it(client, older):
+    items = ["mug", *(f"some-gone-thing-{number:03}" for number in range(78))]
+    typed = json.dumps(items if older else dict.fromkeys(items, 1), separators=(",", ":"))
+    assert 1600 < len(typed) < 2000
+    client.set_cookie("cart", typed)
+
+    answer = client.post("/cart-items/mug", data={"quantity": "0"}, headers=OWN)
+
+    assert answer.status_code == 303
+    assert list(json.loads(cart_cookie(client))) == items[1:]
+
+
 # Passing a cart on
 
 

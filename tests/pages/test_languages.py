@@ -173,6 +173,13 @@ def test_htmx_is_answered_in_the_language_of_the_page_on_screen(client):
         client.post("/cart-items", data={"item": "mug"}, headers={**HTMX, "HX-Current-URL": nonsense})
 
 
+def test_others_are_not_answered_in_the_language_of_a_page_on_screen(client):
+    """They share what is kept: nobody may say in which language the others get it."""
+    on_screen = {"HX-Current-URL": "/?language=ru"}
+    for headers in (on_screen, on_screen, {}):
+        assert soup(client.get("/products?sort=newest", headers=headers)).html["lang"] == "en"
+
+
 def test_amounts_dates_and_counts_follow_the_language(client):
     set_cart(client, '{"mug":99,"clay-teapot":12}')
     assert text(client.get("/cart"), "#cart-subtotal .money") == "$1,596.00"
