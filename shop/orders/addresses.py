@@ -70,7 +70,7 @@ class Field:
         if self.choices:
             return _("Choose %(field)s from the list.", field=field)
         if self.example:
-            return _("Check %(field)s: it looks like %(example)s.", field=field, example=self.example)
+            return _("Check %(field)s: one looks like %(example)s.", field=field, example=self.example)
         return _("Check %(field)s.", field=field)
 
 

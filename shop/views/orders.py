@@ -44,7 +44,8 @@ def show(token: str) -> BaseResponse:
     order = store.find_by_token(connection(), token)
     if order is None:
         abort(404, description=_("There is no order at this address."))
-    answer = make_response(render_template("pages/orders/show.html", order=order))
+    paid_by = payment.find_method(shop().settings, order.payment_method)
+    answer = make_response(render_template("pages/orders/show.html", order=order, payment=paid_by))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

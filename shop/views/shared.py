@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal
 from flask import Flask, current_app, g, request
 from markupsafe import Markup
@@ -142,7 +142,9 @@ def plain_money(minor: int) -> str:
 
 def date(moment: datetime) -> str:
     """The `date` filter: a day and a time as people read them, in UTC."""
-    return format_datetime(moment, "medium", locale=locale())
+    day, time = format_date(moment, "medium", locale=locale()), format_time(moment, "short", locale=locale())
+    pattern = str(get_datetime_format("medium", locale=locale()))
+    return pattern.replace("'", "").replace("{1}", day).replace("{0}", time) + " UTC"
 
 
 def prose(description: str) -> Markup:

@@ -69,6 +69,7 @@ def test_the_checkout_shows_what_is_ordered_and_sets_no_cookie(client):
 
     assert "2 × Clay Teapot" in page.select_one("#checkout-summary").text
     assert "Sold out." in page.select_one("#checkout-summary .cart-line-problem").text
+    assert [line.text for line in page.select("h1 + #checkout-shortages li")] == ["Mantel Clock: Sold out."]
     assert page.select_one(".order-total .money").text == "$68.00"
     assert "Set-Cookie" not in answer.headers
 
@@ -79,6 +80,8 @@ def test_an_order_is_placed_and_shown(client, database, filled, find):
 
     receipt = client.get(answer.location)
     assert text(receipt, "h1") == "Thank you."
+    assert "We write to ann@example.org about this order." in text(receipt, ".receipt header")
+    assert text(receipt, "#receipt-payment + p") == "On delivery or by invoice"
     assert "Order 1001" in text(receipt, ".receipt header")
     assert "Ann Lee 1 Main Street Springfield, IL 62704 United States" in text(receipt, ".receipt address")
     assert text(receipt, ".order-total .money") == "$80.00"
@@ -182,7 +185,7 @@ BAD_FIELDS = {
     "no city": ({"city": ""}, "city", "Enter the city."),
     "no state": ({"region": ""}, "region", "Enter the state."),
     "another country's state": ({"region": "Bavaria"}, "region", "Choose the state from the list."),
-    "a bad ZIP code": ({"postcode": "1"}, "postcode", "Check the ZIP code: it looks like 95014."),
+    "a bad ZIP code": ({"postcode": "1"}, "postcode", "Check the ZIP code: one looks like 95014."),
     "no country": ({"country": ""}, "country", "Choose the country"),
     "no such country": ({"country": "XX"}, "country", "Choose the country"),
     "a street too long": ({"line1": "x" * 200}, "line1", "Keep this to 120 characters."),
