@@ -25,7 +25,7 @@ T = TypeVar("T")
 # RFC 6265's cookie-octet, without "%", which starts an escape. Letters, digits and "_.-~" are never escaped.
 COOKIE_OCTETS = "!#$&'()*+/:<=>?@[]^`{|}"
 _LONGEST_NUMBER = 18
-_MOST = 4096  # bytes of name and value: browsers drop what is longer. Source: RFC 6265, 6.1.
+_MOST = 4000  # bytes of name and value: with what else a cookie says, browsers take 4,096. Source: RFC 6265, 6.1.
 _RECEIVED = "shop.received_cookies"
 _OURS = "shop.our_cookies"
 

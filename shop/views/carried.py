@@ -82,7 +82,7 @@ def shared_link(items: str) -> str:
 
 def saved_list(gone: str = "") -> tuple[Partial, ...]:
     """What a change of the saved list touches; on its own page the list too, or only the item that is `gone`."""
-    count = Partial("saved-count", html=kept_fragment("saved-count", saved=len(cookies.saved_items())))
+    count = Partial("saved-count", html=kept_fragment("saved-count", saved=cookies.saved_items()))
     if hypermedia.page_on_screen() != address_of("saved_items.index"):
         return (count,)
     if gone and cookies.saved_items():

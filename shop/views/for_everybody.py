@@ -154,8 +154,8 @@ def _in_turn(pieces: Sequence[T], parts: Sequence[T]) -> list[T]:
 
 def _header() -> Markup:
     """What the header says of this visitor: who is shopping, what is saved, what is in the cart."""
-    saved, in_cart = len(cookies.saved_items()), current_contents().count
-    return kept_fragment("header-personal", user=cookies.shopper(), saved=saved, in_cart=in_cart)
+    in_cart = current_contents().count
+    return kept_fragment("header-personal", user=cookies.shopper(), saved=cookies.saved_items(), in_cart=in_cart)
 
 
 def _messages() -> Markup:

@@ -19,6 +19,19 @@
     });
   };
   mark();
+
+  // The page is the same for everybody; the header knows what is saved.
+  const markSaved = () => {
+    const saved = document.getElementById("saved-count").dataset.items.split(" ");
+    for (const form of document.querySelectorAll(".save-form")) {
+      const is = form.classList.toggle("is-saved", saved.includes(form.querySelector("input").value));
+      const button = form.querySelector("button");
+      button.dataset.save ??= button.ariaLabel;
+      button.ariaLabel = is ? button.dataset.saved : button.dataset.save;
+    }
+  };
+  markSaved();
+
   document.addEventListener("scroll", ({ target }) => target === slides() && mark(), true);
 
   // htmx keeps the pictures where a choice leaves them as they are, but not the one in sight.
@@ -30,6 +43,7 @@
   document.addEventListener("htmx:after:swap", () => {
     if (kept === slides()) kept?.scrollTo({ left, behavior: "instant" });
     mark();
+    markSaved();
   });
 
   const bring = (slide) => slides().scrollTo({ left: slide.offsetLeft - slides().offsetLeft });
