@@ -227,6 +227,17 @@ class TestAssets:
     def test_there_is_nothing_beside_static(self, client, path):
         assert client.get(f"/static/{path}").status_code == 404
 
+    @pytest.mark.parametrize(
+        "path", ["./css/tokens.css", "css/./tokens.css", "css/../css/tokens.css", "css/tokens.css/"]
+    )
+    def test_a_file_has_one_address(self, client, path):
+        assert client.get("/static/css/tokens.css").status_code == 200
+        assert client.get(f"/static/{path}").status_code == 404
+
+    @pytest.mark.parametrize("path", ["%00", "css/%00", "a" * 300, "a/" * 3000 + "a"], ids=lambda path: path[:6])
+    def test_what_no_file_can_be_called_is_not_there(self, client, path):
+        assert client.get(f"/static/{path}").status_code == 404
+
     def test_the_stylesheet_holds_every_file_in_its_order(self, client):
         sheet = client.get("/static/css/shop.css").get_data(as_text=True)
 
