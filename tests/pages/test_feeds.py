@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from shop.catalogue import feeds
 from shop.catalogue.indexing import reindex
 from shop.database import images, products, variants
+from shop.views import xml as streaming
 from tests.conftest import soup, xml
 from tests.ordering import ordering
 
@@ -220,6 +221,27 @@ def test_one_slow_reader_does_not_hold_up_the_shop(client):
     assert client.head("/feeds/google.xml").status_code == 200
     slow.close()  # half-way, or at the end
     assert len(items(client)) == len(items(client)) == 10
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_who_takes_nothing_loses_the_turn_to_who_asks_next_and_gets_no_whole_feed(client, monkeypatch, coding):
+    whole = client.get("/feeds/google.xml", headers={"Accept-Encoding": coding}, buffered=True)
+    slow = client.get("/feeds/google.xml", headers={"Accept-Encoding": coding})
+    monkeypatch.setattr(streaming, "_PATIENCE", 0)
+
+    assert len(items(client)) == 10
+    assert len(slow.data) < len(whole.data)
+    assert len(items(client)) == 10
+
+
+def test_those_who_lost_their_turn_are_few(client, monkeypatch):
+    monkeypatch.setattr(streaming, "_PATIENCE", 0)
+    answers = [client.get("/feeds/google.xml") for _ in range(20)]
+
+    assert 2 <= [answer.status_code for answer in answers].count(200) <= 8
+    for answer in answers:
+        answer.close()
+    assert len(items(client)) == 10
 
 
 def test_the_feed_is_packed_for_those_who_can_unpack_it(client):

@@ -223,6 +223,13 @@ def test_who_stops_reading_a_long_answer_keeps_nobody_waiting(tmp_path, long_cat
         wait_until(lambda: get(shop, "/feeds/google.xml")[0] == 200, 30, "the turn to be free again")
 
 
+def test_those_who_read_nothing_keep_no_long_answer_from_who_reads(tmp_path, long_catalogue):
+    asking = b"GET /feeds/google.xml HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with live_shop(tmp_path, catalogue=long_catalogue, workers=1) as shop, visitors(shop, 8, asking) as silent:
+        assert {visitor.recv(12) for visitor in silent} == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        wait_until(lambda: get(shop, "/feeds/google.xml")[1].endswith("</rss>"), 60, "the feed, whole")
+
+
 @pytest.fixture(scope="module")
 def long_catalogue(tmp_path_factory) -> Path:
     """One whose feed is longer than what a connection holds on its way."""
