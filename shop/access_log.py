@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
+from shop import asked
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -64,7 +66,10 @@ def write(environ: WSGIEnvironment, status: str, size: int | None, started: floa
 
     `started` is a `time.perf_counter()`.
     """
-    said = _said(int(time.time()), environ["REQUEST_METHOD"], path or path_of(environ))
+    method = environ["REQUEST_METHOD"]
+    if asked.HEAD in environ:
+        method, size = "HEAD", 0
+    said = _said(int(time.time()), method, path or path_of(environ))
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
     bytes = "null" if size is None else size
     log.info('{%s, "status": %s, "bytes": %s, "ms": %s}', said, status[:3], bytes, milliseconds)

@@ -108,6 +108,9 @@ class Delivery:
         self._flask = app.wsgi_app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            _close(self({**environ, "REQUEST_METHOD": "GET", asked.HEAD: True}, start_response))
+            return []
         started = time.perf_counter()
         shop: Shop = self._app.extensions["shop"]
         # Before anything is read: what is made from here on is at least as new as this says.
@@ -125,7 +128,7 @@ class Delivery:
             status, headers, chunks = _ask(self._flask, environ)
         finally:
             asked.end(now)
-        if _header(headers, "Content-Length") is None or environ["REQUEST_METHOD"] == "HEAD":
+        if _header(headers, "Content-Length") is None:
             access_log.write(environ, status, None, started)
             start_response(status, headers)
             return chunks
@@ -175,8 +178,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
     try:
         body = b"".join(chunks)
     finally:
-        if close := getattr(chunks, "close", None):
-            close()
+        _close(chunks)
     coding = ""
     if (
         len(body) >= _LEAST_COMPRESSED
@@ -202,6 +204,11 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
     worth_it = "HTTP_COOKIE" not in environ
     return Answer(status, headers, body, etag, access_log.path_of(environ), coding if worth_it else "")
+
+
+def _close(chunks: Iterable[bytes]) -> None:
+    if close := getattr(chunks, "close", None):
+        close()
 
 
 def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:

@@ -16,7 +16,7 @@ from flask import Response, current_app, request
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import ServiceUnavailable
 
-from shop import delivery, security
+from shop import asked, delivery, security
 from shop.asked import shop
 from shop.language import gettext as _
 
@@ -53,7 +53,9 @@ def streamed(template: str, mimetype: str, read: Read) -> Response:
         answer.set_etag(etag)
         answer.make_conditional(request)
     answer.headers.pop("Content-Length", None)  # of what isn't there yet
-    if request.method == "GET" and answer.status_code == 200:
+    if asked.HEAD in request.environ:
+        answer.response = iter(())  # without a turn, and of no length that could be told
+    elif answer.status_code == 200:
         pieces = _written(template, read)
         answer.response = _in_turn(_gzipped(pieces) if gzipped else pieces)
     return answer

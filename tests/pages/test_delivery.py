@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 
 import brotli
 import pytest
@@ -148,6 +149,43 @@ class TestConditionalRequests:
         tag = client.get("/").headers["ETag"]
 
         assert client.get("/", headers={"If-None-Match": f'"x", W/{tag}'}).status_code == 304
+
+
+class TestHead:
+    """HEAD says what GET does. Source: RFC 9110, 9.3.2."""
+
+    @pytest.mark.parametrize("path", [*CATALOGUE, "/cart", "/static/css/shop.css", "/nothing", "/products.atom"])
+    @pytest.mark.parametrize("coding", ["", "gzip"])
+    def test_it_says_all_but_the_body(self, client, path, coding):
+        headers = {"Accept-Encoding": coding}
+        client.get(path, headers=headers)
+        head, get = client.head(path, headers=headers), client.get(path, headers=headers)
+
+        assert head.data == b""
+        assert (head.status, sorted(head.headers)) == (get.status, sorted(get.headers))
+        assert int(head.headers["Content-Length"]) == len(get.data) > 0
+
+    @pytest.mark.parametrize("path", ["/products", "/static/css/shop.css", "/feeds/google.xml"])
+    def test_it_is_a_304_where_get_is(self, client, path):
+        first = client.get(path, buffered=True)
+        again = client.head(path, headers={"If-None-Match": first.headers["ETag"]})
+
+        assert again.status_code == 304
+
+    def test_the_feed_has_no_length_and_nobody_is_kept_from_it(self, client):
+        head, get = client.head("/feeds/google.xml"), client.get("/feeds/google.xml", buffered=True)
+
+        assert (head.status_code, head.data, get.status_code) == (200, b"", 200)
+        assert sorted(head.headers) == sorted(get.headers)
+        assert "Content-Length" not in head.headers
+
+    @pytest.mark.parametrize("path", ["/cart", "/products"])
+    def test_it_is_logged_as_what_it_is(self, client, caplog, path, monkeypatch):
+        client.get(path)
+        monkeypatch.setattr(logging.getLogger("shop.access"), "propagate", True)
+        client.head(path)
+
+        assert f'"method": "HEAD", "path": "{path}", "status": 200, "bytes": 0,' in caplog.text
 
 
 class TestCompression:
