@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _PUBLIC = frozenset({"products.show", "collections.show", "assets.show"})
 _PATH = "shop.logged_path"
+_LONGEST_PATH = 500  # characters
+_LONGEST_METHOD = 20
 
 
 class _Log(logging.Logger):
@@ -52,7 +54,7 @@ def init_app(app: Flask) -> None:
 
 def note_path(environ: WSGIEnvironment, path: str) -> None:
     """Say where that request went, as the log may."""
-    environ[_PATH] = path
+    environ[_PATH] = path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 1] + "…"
 
 
 def path_of(environ: WSGIEnvironment) -> str:
@@ -66,7 +68,7 @@ def write(environ: WSGIEnvironment, status: str, size: int | None, started: floa
 
     `started` is a `time.perf_counter()`.
     """
-    method = environ["REQUEST_METHOD"]
+    method = environ["REQUEST_METHOD"][:_LONGEST_METHOD]
     if asked.HEAD in environ:
         method, size = "HEAD", 0
     said = _said(int(time.time()), method, path or path_of(environ))

@@ -56,6 +56,7 @@ _LONGEST_KEPT_FORM = 500  # bytes
 
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
 _HEADERS = 1500  # bytes that an answer's headers take in memory, about
+_LONGEST_HEADER = 300  # characters; of a longer Accept-Encoding the beginning counts
 _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
 
 
@@ -185,7 +186,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Content-Encoding") is None
         and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
     ):
-        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _AT_HAND if _PIECES in environ else _QUICK)
+        coding = _coding(environ, _AT_HAND if _PIECES in environ else _QUICK)
         _vary(headers, "Accept-Encoding")
     etag = ""
     if (
@@ -214,7 +215,7 @@ def _close(chunks: Iterable[bytes]) -> None:
 def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
     """The answer in as few bytes as it takes, since more visitors than one ask for it."""
     body = _UNPACK[answer.coding](answer.body)
-    coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _SMALL)
+    coding = _coding(environ, _SMALL)
     packed = _compressed(body, coding, thorough=True)
     etag = answer.etag.replace(f'-{answer.coding}"', f'-{coding}"')
     new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
@@ -260,14 +261,19 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+def _coding(environ: WSGIEnvironment, ours: tuple[str, ...]) -> str:
+    """The coding that this request takes rather than others, of several the first of `ours`; empty for none."""
+    return _preferred(environ.get("HTTP_ACCEPT_ENCODING", "")[:_LONGEST_HEADER], ours)
+
+
 @lru_cache(maxsize=500)
-def _coding(accepted: str, ours: tuple[str, ...]) -> str:
+def _preferred(accepted: str, ours: tuple[str, ...]) -> str:
     """The coding that an Accept-Encoding header takes rather than others, of several the first of `ours`.
 
     Empty for none. Source: RFC 9110, 12.5.3.
     """
     qualities: dict[str, float] = {}
-    for part in accepted[:300].lower().split(","):
+    for part in accepted.lower().split(","):
         name, _, quality = part.partition(";")
         try:
             qualities[name.strip()] = float(quality.replace(" ", "").removeprefix("q=") or 1)

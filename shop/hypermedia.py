@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from flask import Response, current_app, make_response, redirect, request
 from markupsafe import Markup
@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shop import cookies
 from shop.fragments import fragment
 
+_LONGEST_ADDRESS = 8_000  # characters
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
 
 
@@ -74,22 +75,21 @@ def wants_fragments() -> bool:
 
 def page_on_screen() -> str:
     """The path of the page that htmx is on; empty when it doesn't say."""
-    try:
-        return urlsplit(request.headers.get("HX-Current-URL", "")).path
-    except ValueError:
-        return ""
+    return _address_on_screen().path
 
 
 def query_on_screen() -> dict[str, str]:
     """The query string of the page that htmx is on: the first value of each name."""
+    return {name: values[0] for name, values in parse_qs(_address_on_screen().query).items()}
+
+
+def _address_on_screen() -> SplitResult:
     address = request.headers.get("HX-Current-URL", "")
-    if "?" not in address:
-        return {}
     try:
-        query = urlsplit(address).query
+        # Python remembers what it has split, however long that is.
+        return urlsplit(address if len(address) <= _LONGEST_ADDRESS else "")
     except ValueError:
-        return {}
-    return {name: values[0] for name, values in parse_qs(query).items()}
+        return urlsplit("")
 
 
 def fragments(*partials: Partial, message: Message | None = None, status: int = 200) -> Response:

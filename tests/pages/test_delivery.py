@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
+import tracemalloc
 
 import brotli
 import pytest
 import sqlalchemy as sa
 import zstandard
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from shop.catalogue import version
 from shop.database import variants
+from shop.memory import Memory
 from tests import queries
 from tests.conftest import HTMX, OWN, set_cart, soup, text
 
@@ -240,6 +244,51 @@ class TestCompression:
 
         assert "Content-Encoding" not in answer.headers
         assert answer.content_type == "image/webp"
+
+
+class TestMemory:
+    """Nobody fills the shop's memory by sending much."""
+
+    @pytest.fixture
+    def kept_of(self, app):
+        """`kept_of(asking)`: how many bytes of 100 requests, each with a long text of its own, stay in memory."""
+
+        def ask(number: int, asking) -> None:
+            environ = EnvironBuilder(**asking(f"{number}" + "x" * 60_000)).get_environ()
+            chunks, _status, _headers = run_wsgi_app(app.wsgi_app, environ)
+            b"".join(chunks)
+
+        def kept_of(asking) -> int:
+            ask(-1, asking)
+            tracemalloc.start()
+            try:
+                for number in range(100):
+                    ask(number, asking)
+                gc.collect()
+                return tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+
+        return kept_of
+
+    @pytest.mark.parametrize(
+        "asking",
+        [
+            lambda long: {"path": "/nothing", "headers": {"Accept-Encoding": long}},
+            lambda long: {"path": "/nothing", "headers": {"Accept-Language": long}},
+            lambda long: {"path": "/nothing", "headers": {"HX-Current-URL": f"http://localhost/?{long}"}},
+            lambda long: {"path": "/nothing", "method": long},
+        ],
+        ids=["coding", "language", "screen", "method"],
+    )
+    def test_what_is_long_is_not_kept(self, kept_of, asking):
+        assert kept_of(asking) < 1_500_000
+
+    def test_pages_are_kept_within_bounds_whatever_their_addresses(self, app, kept_of, monkeypatch):
+        monkeypatch.setitem(vars(app.extensions["shop"]), "pages", Memory(1_000_000))
+
+        asking = {"path": "/products", "headers": {"HX-Request": "true"}}
+        assert kept_of(lambda long: {**asking, "query_string": {"language": long}}) < 1_500_000
 
 
 class TestAssets:

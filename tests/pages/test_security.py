@@ -182,3 +182,12 @@ def test_the_log_knows_the_route_and_nothing_personal(client, access_log):
     assert '"path": "/cart-items/<path:item>"' in log
     for personal in ("secret", "someone", "items=", "cart=", "127.0.0.1", "Spy", "elsewhere", "?"):
         assert personal not in log
+
+
+def test_of_a_long_path_the_log_has_the_beginning(client, access_log):
+    client.get("/products/" + "mug" * 20_000)
+
+    log = access_log()
+    assert '"path": "/products/mugmug' in log
+    assert '\\u2026", "status": 404' in log
+    assert len(log) < 700
