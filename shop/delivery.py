@@ -186,7 +186,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Content-Encoding") is None
         and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
     ):
-        coding = _coding(environ, _AT_HAND if _PIECES in environ else _QUICK)
+        coding = best_coding(environ, _AT_HAND if _PIECES in environ else _QUICK)
         _vary(headers, "Accept-Encoding")
     etag = ""
     if (
@@ -215,7 +215,7 @@ def _close(chunks: Iterable[bytes]) -> None:
 def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
     """The answer in as few bytes as it takes, since more visitors than one ask for it."""
     body = _UNPACK[answer.coding](answer.body)
-    coding = _coding(environ, _SMALL)
+    coding = best_coding(environ, _SMALL)
     packed = _compressed(body, coding, thorough=True)
     etag = answer.etag.replace(f'-{answer.coding}"', f'-{coding}"')
     new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
@@ -261,17 +261,14 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _coding(environ: WSGIEnvironment, ours: tuple[str, ...]) -> str:
+def best_coding(environ: WSGIEnvironment, ours: tuple[str, ...]) -> str:
     """The coding that this request takes rather than others, of several the first of `ours`; empty for none."""
-    return _preferred(environ.get("HTTP_ACCEPT_ENCODING", "")[:_LONGEST_HEADER], ours)
+    return _best_coding(environ.get("HTTP_ACCEPT_ENCODING", "")[:_LONGEST_HEADER], ours)
 
 
 @lru_cache(maxsize=500)
-def _preferred(accepted: str, ours: tuple[str, ...]) -> str:
-    """The coding that an Accept-Encoding header takes rather than others, of several the first of `ours`.
-
-    Empty for none. Source: RFC 9110, 12.5.3.
-    """
+def _best_coding(accepted: str, ours: tuple[str, ...]) -> str:
+    """Empty too where the header would rather have what is not packed. Source: RFC 9110, 12.5.3."""
     qualities: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, quality = part.partition(";")
@@ -281,7 +278,7 @@ def _preferred(accepted: str, ours: tuple[str, ...]) -> str:
             continue
     taken = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ours}
     best = max(taken, key=lambda name: taken[name])
-    return best if taken[best] > 0 else ""
+    return best if taken[best] > 0 and taken[best] >= qualities.get("identity", 0.0) else ""
 
 
 def _compressed(body: bytes, coding: str, thorough: bool) -> bytes:

@@ -44,7 +44,7 @@ def streamed(template: str, mimetype: str, read: Read) -> Response:
 
     `read` and the template work when the request is over: they can't ask Flask for anything.
     """
-    gzipped = bool(request.accept_encodings["gzip"])
+    gzipped = bool(delivery.best_coding(request.environ, ("gzip",)))
     answer = Response(mimetype=mimetype, headers=_ALWAYS_ASKED_FOR)
     answer.vary.add("Accept-Encoding")
     if gzipped:

@@ -252,3 +252,5 @@ def test_the_feed_is_packed_for_those_who_can_unpack_it(client):
     assert gzip.decompress(packed.data) == plain.data
     assert packed.headers["ETag"] != plain.headers["ETag"]
     assert "Accept-Encoding" in plain.headers["Vary"]
+    rather_plain = client.get("/feeds/google.xml", headers={"Accept-Encoding": "gzip;q=0.1, identity"}, buffered=True)
+    assert rather_plain.data == plain.data
