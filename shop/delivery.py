@@ -188,6 +188,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
     ):
         coding = best_coding(environ, _AT_HAND if _PIECES in environ else _QUICK)
         _vary(headers, "Accept-Encoding")
+    pieces = environ.get(_PIECES) if coding == "gzip" else None
     etag = ""
     if (
         status.startswith("200")
@@ -196,10 +197,9 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Set-Cookie") is None
     ):
         digest = environ.get(_DIGEST) or blake2b(body, digest_size=9).hexdigest()
-        etag = f'"{digest}{coding and "-" + coding}"'
+        etag = _etag(digest, coding, "pieces" if pieces else "")
         headers.append(("ETag", etag))
     if coding:
-        pieces = environ.get(_PIECES) if coding == "gzip" else None
         body = gzipped(pieces) if pieces else _compressed(body, coding, thorough=False)
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
@@ -217,7 +217,7 @@ def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
     body = _UNPACK[answer.coding](answer.body)
     coding = best_coding(environ, _SMALL)
     packed = _compressed(body, coding, thorough=True)
-    etag = answer.etag.replace(f'-{answer.coding}"', f'-{coding}"')
+    etag = answer.etag and _etag(_content(answer.etag), coding, "thorough")
     new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
     headers = [(name, new.get(name, value)) for name, value in answer.headers]
     return Answer(answer.status, headers, packed, etag, answer.logged_path)
@@ -243,6 +243,11 @@ def _names(wanted: str, etag: str) -> bool:
     Source: RFC 9110, 13.1.2 (weak comparison).
     """
     return wanted == etag or wanted.strip() == "*" or _content(etag) in map(_content, wanted.split(","))
+
+
+def _etag(content: str, coding: str, how: str) -> str:
+    """A strong one: as it is packed in another way, a body is of other bytes. Source: RFC 9110, 8.8.3."""
+    return f'"{"-".join(filter(None, (content, coding, how)))}"'
 
 
 def _content(etag: str) -> str:

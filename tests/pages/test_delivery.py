@@ -145,6 +145,21 @@ class TestConditionalRequests:
         assert len(tags) == 4
         assert all(tag.startswith('"') for tag in tags)
 
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+    @pytest.mark.parametrize("cookie", [None, "theirs"])
+    def test_other_bytes_have_another_tag_and_are_still_the_same_page(self, client, coding, cookie):
+        answers = []
+        for number in range(4):
+            if cookie:
+                client.set_cookie(cookie, str(number // 2))
+            answers.append(client.get("/products", headers={"Accept-Encoding": coding}))
+
+        assert len({answer.headers["ETag"] for answer in answers}) == len({answer.data for answer in answers})
+        assert len({DECODERS[coding](answer.data) for answer in answers}) == 1
+        for answer in answers:
+            headers = {"Accept-Encoding": coding, "If-None-Match": answer.headers["ETag"]}
+            assert client.get("/products", headers=headers).status_code == 304
+
     @pytest.mark.parametrize("header", ['"other"', "W/", "", '"a", "b"', "*" * 999, '"' * 999])
     def test_another_tag_gets_the_page(self, client, header):
         assert client.get("/", headers={"If-None-Match": header}).status_code == 200
