@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
+from shop import asked
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _PUBLIC = frozenset({"products.show", "collections.show", "assets.show"})
 _PATH = "shop.logged_path"
+_LONGEST_PATH = 500  # characters
+_LONGEST_METHOD = 20
 
 
 class _Log(logging.Logger):
@@ -50,7 +54,7 @@ def init_app(app: Flask) -> None:
 
 def note_path(environ: WSGIEnvironment, path: str) -> None:
     """Say where that request went, as the log may."""
-    environ[_PATH] = path
+    environ[_PATH] = path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 1] + "…"
 
 
 def path_of(environ: WSGIEnvironment) -> str:
@@ -64,7 +68,10 @@ def write(environ: WSGIEnvironment, status: str, size: int | None, started: floa
 
     `started` is a `time.perf_counter()`.
     """
-    said = _said(int(time.time()), environ["REQUEST_METHOD"], path or path_of(environ))
+    method = environ["REQUEST_METHOD"][:_LONGEST_METHOD]
+    if asked.HEAD in environ:
+        method, size = "HEAD", 0
+    said = _said(int(time.time()), method, path or path_of(environ))
     milliseconds = round((time.perf_counter() - started) * 1000, 1)
     bytes = "null" if size is None else size
     log.info('{%s, "status": %s, "bytes": %s, "ms": %s}', said, status[:3], bytes, milliseconds)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shop import Shop
 
 _now: ContextVar[WSGIEnvironment | None] = ContextVar("asked", default=None)
+HEAD = "shop.head"  # in the environment of a GET that stands for HEAD: its answer's body is not sent
 _KNOWN = "shop.known"
 _SHOP = "shop.shop"
 

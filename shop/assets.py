@@ -9,6 +9,7 @@ from __future__ import annotations
 import mimetypes
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -37,18 +38,24 @@ class Assets:
     _known: dict[str, Asset] = field(default_factory=dict)
 
     def find(self, path: str) -> Asset | None:
-        """The file at that path, read at its first use; None when there is none."""
+        """The file at that path, spelled in the one way there is, read at its first use; None when there is none."""
         if path in self._known:
             return self._known[path]
-        file = (self.folder / path).resolve()
-        if not (file.is_relative_to(self.folder.resolve()) and file.is_file()):
+        if path not in self._paths:
             return None
+        file = self.folder / path
         body = _bundled(file) if path in _BUNDLES else file.read_bytes()
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         asset = Asset(path, body, blake2b(body, digest_size=6).hexdigest(), kind)
         if kind.startswith("text/") or len(body) < _SMALL:  # what every page names; pictures are many
             self._known[path] = asset
         return asset
+
+    @cached_property
+    def _paths(self) -> frozenset[str]:
+        """All that there is. What else is asked for never gets as far as the file system."""
+        files = (file for file in self.folder.rglob("*") if file.is_file())
+        return frozenset(file.relative_to(self.folder).as_posix() for file in files)
 
 
 def _bundled(listing: Path) -> bytes:

@@ -56,6 +56,7 @@ _LONGEST_KEPT_FORM = 500  # bytes
 
 _COMPRESSED_TYPES = re.compile(r"text/|application/(json|javascript|xml|[a-z]+\+xml|ld\+json)|image/svg\+xml")
 _HEADERS = 1500  # bytes that an answer's headers take in memory, about
+_LONGEST_HEADER = 300  # characters; of a longer Accept-Encoding the beginning counts
 _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
 
 
@@ -108,6 +109,9 @@ class Delivery:
         self._flask = app.wsgi_app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            _close(self({**environ, "REQUEST_METHOD": "GET", asked.HEAD: True}, start_response))
+            return []
         started = time.perf_counter()
         shop: Shop = self._app.extensions["shop"]
         # Before anything is read: what is made from here on is at least as new as this says.
@@ -125,7 +129,7 @@ class Delivery:
             status, headers, chunks = _ask(self._flask, environ)
         finally:
             asked.end(now)
-        if _header(headers, "Content-Length") is None or environ["REQUEST_METHOD"] == "HEAD":
+        if _header(headers, "Content-Length") is None:
             access_log.write(environ, status, None, started)
             start_response(status, headers)
             return chunks
@@ -175,16 +179,16 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
     try:
         body = b"".join(chunks)
     finally:
-        if close := getattr(chunks, "close", None):
-            close()
+        _close(chunks)
     coding = ""
     if (
         len(body) >= _LEAST_COMPRESSED
         and _header(headers, "Content-Encoding") is None
         and _COMPRESSED_TYPES.match(_header(headers, "Content-Type") or "")
     ):
-        coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _AT_HAND if _PIECES in environ else _QUICK)
+        coding = best_coding(environ, _AT_HAND if _PIECES in environ else _QUICK)
         _vary(headers, "Accept-Encoding")
+    pieces = environ.get(_PIECES) if coding == "gzip" else None
     etag = ""
     if (
         status.startswith("200")
@@ -193,10 +197,9 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and _header(headers, "Set-Cookie") is None
     ):
         digest = environ.get(_DIGEST) or blake2b(body, digest_size=9).hexdigest()
-        etag = f'"{digest}{coding and "-" + coding}"'
+        etag = _etag(digest, coding, "pieces" if pieces else "")
         headers.append(("ETag", etag))
     if coding:
-        pieces = environ.get(_PIECES) if coding == "gzip" else None
         body = gzipped(pieces) if pieces else _compressed(body, coding, thorough=False)
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
@@ -204,12 +207,17 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
     return Answer(status, headers, body, etag, access_log.path_of(environ), coding if worth_it else "")
 
 
+def _close(chunks: Iterable[bytes]) -> None:
+    if close := getattr(chunks, "close", None):
+        close()
+
+
 def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
     """The answer in as few bytes as it takes, since more visitors than one ask for it."""
     body = _UNPACK[answer.coding](answer.body)
-    coding = _coding(environ.get("HTTP_ACCEPT_ENCODING", ""), _SMALL)
+    coding = best_coding(environ, _SMALL)
     packed = _compressed(body, coding, thorough=True)
-    etag = answer.etag.replace(f'-{answer.coding}"', f'-{coding}"')
+    etag = answer.etag and _etag(_content(answer.etag), coding, "thorough")
     new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
     headers = [(name, new.get(name, value)) for name, value in answer.headers]
     return Answer(answer.status, headers, packed, etag, answer.logged_path)
@@ -237,6 +245,11 @@ def _names(wanted: str, etag: str) -> bool:
     return wanted == etag or wanted.strip() == "*" or _content(etag) in map(_content, wanted.split(","))
 
 
+def _etag(content: str, coding: str, how: str) -> str:
+    """A strong one: as it is packed in another way, a body is of other bytes. Source: RFC 9110, 8.8.3."""
+    return f'"{"-".join(filter(None, (content, coding, how)))}"'
+
+
 def _content(etag: str) -> str:
     return etag.strip().removeprefix("W/").strip('"').partition("-")[0]
 
@@ -253,14 +266,16 @@ _UNPACK: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@lru_cache(maxsize=500)
-def _coding(accepted: str, ours: tuple[str, ...]) -> str:
-    """The coding that an Accept-Encoding header takes rather than others, of several the first of `ours`.
+def best_coding(environ: WSGIEnvironment, ours: tuple[str, ...]) -> str:
+    """The coding that this request takes rather than others, of several the first of `ours`; empty for none."""
+    return _best_coding(environ.get("HTTP_ACCEPT_ENCODING", "")[:_LONGEST_HEADER], ours)
 
-    Empty for none. Source: RFC 9110, 12.5.3.
-    """
+
+@lru_cache(maxsize=500)
+def _best_coding(accepted: str, ours: tuple[str, ...]) -> str:
+    """Empty too where the header would rather have what is not packed. Source: RFC 9110, 12.5.3."""
     qualities: dict[str, float] = {}
-    for part in accepted[:300].lower().split(","):
+    for part in accepted.lower().split(","):
         name, _, quality = part.partition(";")
         try:
             qualities[name.strip()] = float(quality.replace(" ", "").removeprefix("q=") or 1)
@@ -268,7 +283,7 @@ def _coding(accepted: str, ours: tuple[str, ...]) -> str:
             continue
     taken = {name: qualities.get(name, qualities.get("*", 0.0)) for name in ours}
     best = max(taken, key=lambda name: taken[name])
-    return best if taken[best] > 0 else ""
+    return best if taken[best] > 0 and taken[best] >= qualities.get("identity", 0.0) else ""
 
 
 def _compressed(body: bytes, coding: str, thorough: bool) -> bytes:

@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from shop import cookies, delivery
 from shop.fragments import fragment
 
+_LONGEST_ADDRESS = 8_000  # characters
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
 
 
@@ -86,7 +87,8 @@ def _address_on_screen() -> SplitResult:
     # An answer to others than htmx may be kept for all, whatever they send in its name.
     said = request.headers.get("HX-Current-URL", "") if delivery.by_htmx(request.environ) else ""
     try:
-        return urlsplit(said)
+        # Python remembers what it has split, however long that is.
+        return urlsplit(said if len(said) <= _LONGEST_ADDRESS else "")
     except ValueError:
         return urlsplit("")
 

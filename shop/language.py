@@ -9,7 +9,7 @@ Which language is spoken now is a context variable: a request speaks its visitor
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
@@ -98,15 +98,19 @@ def name_of(code: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-@lru_cache(maxsize=500)
-def preferred(accept_language: str, offered: Sequence[str]) -> str | None:
+def preferred(accept_language: str, offered: tuple[str, ...]) -> str | None:
     """The one of `offered` that an Accept-Language header asks for most; None when it names none of them.
 
     Regions are ignored: `de-AT` is `de`. Of equal wishes the one named first counts, and `*` is no wish.
-    Source: RFC 9110, 12.5.4.
+    Of an endless header the beginning counts. Source: RFC 9110, 12.5.4.
     """
+    return _preferred(accept_language[:_LONGEST_HEADER], offered)
+
+
+@lru_cache(maxsize=500)
+def _preferred(accept_language: str, offered: tuple[str, ...]) -> str | None:
     wishes: dict[str, float] = {}
-    for part in accept_language[:_LONGEST_HEADER].split(","):
+    for part in accept_language.split(","):
         match = _RANGE.fullmatch(part)
         if match and (code := match[1].lower()) in offered:
             wishes[code] = max(wishes.get(code, 0), float(match[2] or 1))

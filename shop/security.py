@@ -65,18 +65,23 @@ class _Protected:
 
 
 def own_origin(settings: Settings) -> str:
-    """This shop's origin as browsers see it: SHOP_ORIGIN, else the address of this request."""
+    """This shop's origin as browsers see it: SHOP_ORIGIN, else the address of this request.
+
+    Empty where the request names no host, or one that can't be: then what begins with it is a path of this shop.
+    """
     if settings.origin:
         return settings.origin
     environ = asked.environ()
-    return f"{'https' if settings.https else environ['wsgi.url_scheme']}://{get_host(environ)}"
+    host = get_host(environ)
+    return f"{'https' if settings.https else environ['wsgi.url_scheme']}://{host}" if host else ""
 
 
 def _is_ours(settings: Settings) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    return request.headers.get("Origin") == own_origin(settings)
+    origin = request.headers.get("Origin")
+    return bool(origin) and origin == own_origin(settings)
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -234,6 +234,9 @@ _THREADS_FOR_FORMS = 40
 _MOST_CONNECTIONS = 4096
 _FILES_OF_A_WORKER = 100  # besides its connections: the database, templates, pipes
 
+# A visitor who takes nothing of an answer for so long is given up: their thread, if they hold one, is free again.
+_SECONDS_TO_TAKE = 60
+
 _LARGEST_FORM = 1024 * 1024  # bytes. A longer one is left to the app, which refuses it unread.
 
 
@@ -386,7 +389,7 @@ def _obey(signals: set[signal.Signals], stop: Callable[[int], None]) -> None:
         stop(signal.sigwait(signals))
 
 
-def _work(number: int, name: str, app: _Made, *args: Any) -> None:
+def _work(number: int, name: str, app: _Made, sockets: Any, *args: Any) -> None:
     """A worker's life. It stops when the main process says so with SIGTERM, or is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the main process's handler, inherited
     stopping = threading.Event()
@@ -402,9 +405,23 @@ def _work(number: int, name: str, app: _Made, *args: Any) -> None:
     threading.Thread(target=_obey, args=({signal.SIGTERM}, stop), daemon=True).start()
     threading.Thread(target=_give_back_memory_now_and_then, daemon=True).start()
     threading.Thread(target=_stop_with_the_main_process, daemon=True).start()
-    MPServer._spawn_wsgi_worker(number, name, app, *args)
+    MPServer._spawn_wsgi_worker(number, name, app, listening(sockets), *args)
     if chores.is_alive():
         chores.join(SECONDS_TO_FINISH_A_CHORE)
+
+
+def listening(sockets: Any) -> Any:
+    """A worker's sockets, as granian hands them over, with connections that end when nothing is taken for too long.
+
+    Only Linux can. Source: tcp(7), TCP_USER_TIMEOUT; a connection has it from the socket that accepts it.
+    """
+    (to_be_built, built), own = sockets
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return sockets
+    holder = built or to_be_built.build()
+    with socket.socket(fileno=os.dup(holder.get_fd())) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SECONDS_TO_TAKE * 1000)
+    return (None, holder), own
 
 
 # Of glibc's malloc.h.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -42,9 +43,11 @@ class BeforeFlask:
 
 def _says_no_language(environ: WSGIEnvironment) -> bool:
     """Whether neither the address that is asked for nor that of the page on screen names a language."""
-    return "language" not in environ.get("QUERY_STRING", "") and "language" not in environ.get(
-        "HTTP_HX_CURRENT_URL", ""
-    )
+    return not (_may_say(environ.get("QUERY_STRING", "")) or _may_say(environ.get("HTTP_HX_CURRENT_URL", "")))
+
+
+def _may_say(address: str) -> bool:
+    return "language" in (unquote(address) if "%" in address else address)
 
 
 def _answer(environ: WSGIEnvironment) -> Whole | None:

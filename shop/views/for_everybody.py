@@ -95,7 +95,7 @@ def for_everybody(view: View) -> View:
             if status != 200:
                 return Response(*_put_together(kept, status))
             if version is not None:
-                shop().pages.put(key, kept, kept.size, version)
+                shop().pages.put(key, kept, kept.size + sum(map(len, key)), version)
         return Response(*_put_together(kept))
 
     return answer

@@ -30,6 +30,7 @@ from shop.views.shared import connection, money
 _FACETS = frozenset({"availability", "type", "vendor", "tag"})
 _MOST_VALUES = 40  # of all filters together; the rest is ignored
 _LONGEST_VALUE = 255
+_LONGEST_FILTERS = 3000  # characters, as each link to the list repeats them all; the rest is ignored
 _MOST_PAGES = 20  # that are shown as one
 _PRICES = ("price-from", "price-to")
 
@@ -133,7 +134,8 @@ class Listing:
 
     @cached_property
     def _language(self) -> str:
-        return _encoded({"language": request.args.get("language", "")})
+        named = request.args.get("language", "")
+        return _encoded({"language": named if named in shop().settings.languages else ""})
 
     @cached_property
     def _filters(self) -> str:
@@ -251,12 +253,18 @@ def _sort(sorts: dict[str, str]) -> str:
 def _chosen() -> dict[str, tuple[str, ...]]:
     """The values of the facets that the query names."""
     chosen: dict[str, tuple[str, ...]] = {}
-    pairs = [(key, value.strip()) for key, value in request.args.items(multi=True) if value.strip()]
-    for key, value in [(key, value) for key, value in pairs if key in _FACETS or key.startswith("option.")][
-        :_MOST_VALUES
-    ]:
-        chosen[key] = (*chosen.get(key, ()), value[:_LONGEST_VALUE])
+    pairs = [(key, value.strip()[:_LONGEST_VALUE]) for key, value in request.args.items(multi=True) if value.strip()]
+    room = _LONGEST_FILTERS
+    for key, value in [pair for pair in pairs if _is_filter(pair[0])][:_MOST_VALUES]:
+        room -= len(_encoded({key: value}))
+        if room < 0:
+            break
+        chosen[key] = (*chosen.get(key, ()), value)
     return chosen
+
+
+def _is_filter(name: str) -> bool:
+    return name in _FACETS or (name.startswith("option.") and len(name) <= _LONGEST_VALUE)
 
 
 def _price(text: str) -> int | None:

@@ -20,6 +20,7 @@ from shop.language import ngettext
 from shop.seals import Broken
 from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
 from shop.views import carried, listing
+from shop.views.shared import address_of
 
 bp = Blueprint("users", __name__)
 
@@ -220,7 +221,7 @@ def _page(term: str, number: int) -> UserPage:
 
 
 def _is_list_on_screen() -> bool:
-    return hypermedia.page_on_screen() == url_for("users.index")
+    return hypermedia.page_on_screen() == address_of("users.index")
 
 
 def _row_id(user: User) -> str:

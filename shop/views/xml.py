@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from hashlib import blake2b
+from math import inf
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from flask import Response, current_app, request
 from sqlalchemy.engine import Connection
 from werkzeug.exceptions import ServiceUnavailable
 
-from shop import delivery, security
+from shop import asked, delivery, security
 from shop.asked import shop
 from shop.language import gettext as _
 
@@ -24,8 +27,10 @@ _ALWAYS_ASKED_FOR = {"Cache-Control": "public, no-cache"}
 
 Read = Callable[[Connection], dict[str, Any]]
 
-# A slow reader holds a thread for as long as it likes, so a process streams to one at a time.
-_turn = Lock()
+# A slow reader holds a thread for as long as it likes, so a process streams to one at a time. Who takes nothing for
+# so many seconds loses the turn to the next who asks, and the thread when the server gives them up.
+_PATIENCE = 15
+_MOST_STREAMS = 5  # of those who lost their turn, too
 
 
 def whole(template: str, mimetype: str, read: Read) -> Response:
@@ -39,7 +44,7 @@ def streamed(template: str, mimetype: str, read: Read) -> Response:
 
     `read` and the template work when the request is over: they can't ask Flask for anything.
     """
-    gzipped = bool(request.accept_encodings["gzip"])
+    gzipped = bool(delivery.best_coding(request.environ, ("gzip",)))
     answer = Response(mimetype=mimetype, headers=_ALWAYS_ASKED_FOR)
     answer.vary.add("Accept-Encoding")
     if gzipped:
@@ -48,32 +53,82 @@ def streamed(template: str, mimetype: str, read: Read) -> Response:
         answer.set_etag(etag)
         answer.make_conditional(request)
     answer.headers.pop("Content-Length", None)  # of what isn't there yet
-    if request.method == "GET" and answer.status_code == 200:
+    if asked.HEAD in request.environ:
+        answer.response = iter(())  # without a turn, and of no length that could be told
+    elif answer.status_code == 200:
         pieces = _written(template, read)
         answer.response = _in_turn(_gzipped(pieces) if gzipped else pieces)
     return answer
 
 
-def _in_turn(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    if not _turn.acquire(blocking=False):
+class _Turns:
+    """Whose turn it is to be sent a long answer."""
+
+    def __init__(self) -> None:
+        self._choosing = Lock()
+        self._streams = 0
+        self._turn: object = None
+        self._given = inf  # when its reader was given what is yet to be taken; inf while there is no such thing
+
+    def begin(self) -> object:
+        """A turn; None while it is somebody else's who makes use of it."""
+        with self._choosing:
+            is_free = self._turn is None or monotonic() - self._given >= _PATIENCE
+            if not is_free or self._streams >= _MOST_STREAMS:
+                return None
+            self._streams += 1
+            self._turn, self._given = object(), monotonic()
+            return self._turn
+
+    def give(self, turn: object) -> bool:
+        """Whether it still is that turn, so that its reader is given a part now."""
+        with self._choosing:
+            if self._turn is turn:
+                self._given = monotonic()
+            return self._turn is turn
+
+    def taken(self, turn: object) -> None:
+        with self._choosing:
+            if self._turn is turn:
+                self._given = inf
+
+    def end(self, turn: object) -> None:
+        with self._choosing:
+            self._streams -= 1
+            if self._turn is turn:
+                self._turn = None
+
+
+_turns = _Turns()
+
+
+def _in_turn(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
+    """What is lost with the turn ends in the middle: it is neither whole XML nor a whole archive of it."""
+    turn = _turns.begin()
+    if turn is None:
         raise ServiceUnavailable(_("This is being sent to somebody else. Ask again in a minute."), retry_after=60)
 
     def sent() -> Iterator[bytes]:
         try:
             yield b""
-            yield from pieces
+            with closing(pieces):
+                for piece in pieces:
+                    if not _turns.give(turn):
+                        break
+                    yield piece
+                    _turns.taken(turn)
         finally:
-            _turn.release()
+            _turns.end(turn)
 
     stream = sent()
     next(stream)  # from here on, the turn ends however this ends
     return stream
 
 
-def _written(template: str, read: Read) -> Iterator[bytes]:
+def _written(template: str, read: Read) -> Generator[bytes, None, None]:
     loaded, database = current_app.jinja_env.get_template(template), shop().database
 
-    def written() -> Iterator[bytes]:
+    def written() -> Generator[bytes, None, None]:
         with database.reading() as connection:
             stream = loaded.stream(read(connection))
             stream.enable_buffering(_PIECES)
@@ -83,7 +138,7 @@ def _written(template: str, read: Read) -> Iterator[bytes]:
     return written()
 
 
-def _gzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _gzipped(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     for piece in pieces:
         if packed := packer.compress(piece):

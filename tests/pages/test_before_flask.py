@@ -126,6 +126,18 @@ def test_suggestions_are_the_same_before_flask(client, query):
     assert headers_of(found) == headers_of(flasks)
 
 
+@pytest.mark.parametrize("name", ["language", "l%61nguage", "%6C%61%6E%67%75%61%67%65"])
+def test_a_language_that_an_address_asks_for_is_spoken_however_it_is_written(client, name):
+    client.get("/products")
+
+    asked = client.get(f"/search/suggestions?q=te&{name}=ru", headers=HTMX)
+    on_screen = client.get(
+        "/search/suggestions?q=te", headers=HTMX | {"HX-Current-URL": f"http://localhost/?{name}=ru"}
+    )
+    assert "Искать" in asked.text and "Искать" in on_screen.text
+    assert soup(client.get(f"/products?{name}=ru")).html["lang"] == "ru"
+
+
 def test_where_the_database_fails_it_is_flask_that_says_so(client, app):
     with app.extensions["shop"].database.writing() as connection:
         connection.execute(sa.text("drop table product_sets"))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import logging
+import tracemalloc
 
 import brotli
 import pytest
 import sqlalchemy as sa
 import zstandard
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from shop.catalogue import version
 from shop.database import variants
+from shop.memory import Memory
 from tests import queries
 from tests.conftest import HTMX, OWN, set_cart, soup, text
 
@@ -140,6 +145,21 @@ class TestConditionalRequests:
         assert len(tags) == 4
         assert all(tag.startswith('"') for tag in tags)
 
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+    @pytest.mark.parametrize("cookie", [None, "theirs"])
+    def test_other_bytes_have_another_tag_and_are_still_the_same_page(self, client, coding, cookie):
+        answers = []
+        for number in range(4):
+            if cookie:
+                client.set_cookie(cookie, str(number // 2))
+            answers.append(client.get("/products", headers={"Accept-Encoding": coding}))
+
+        assert len({answer.headers["ETag"] for answer in answers}) == len({answer.data for answer in answers})
+        assert len({DECODERS[coding](answer.data) for answer in answers}) == 1
+        for answer in answers:
+            headers = {"Accept-Encoding": coding, "If-None-Match": answer.headers["ETag"]}
+            assert client.get("/products", headers=headers).status_code == 304
+
     @pytest.mark.parametrize("header", ['"other"', "W/", "", '"a", "b"', "*" * 999, '"' * 999])
     def test_another_tag_gets_the_page(self, client, header):
         assert client.get("/", headers={"If-None-Match": header}).status_code == 200
@@ -148,6 +168,43 @@ class TestConditionalRequests:
         tag = client.get("/").headers["ETag"]
 
         assert client.get("/", headers={"If-None-Match": f'"x", W/{tag}'}).status_code == 304
+
+
+class TestHead:
+    """HEAD says what GET does. Source: RFC 9110, 9.3.2."""
+
+    @pytest.mark.parametrize("path", [*CATALOGUE, "/cart", "/static/css/shop.css", "/nothing", "/products.atom"])
+    @pytest.mark.parametrize("coding", ["", "gzip"])
+    def test_it_says_all_but_the_body(self, client, path, coding):
+        headers = {"Accept-Encoding": coding}
+        client.get(path, headers=headers)
+        head, get = client.head(path, headers=headers), client.get(path, headers=headers)
+
+        assert head.data == b""
+        assert (head.status, sorted(head.headers)) == (get.status, sorted(get.headers))
+        assert int(head.headers["Content-Length"]) == len(get.data) > 0
+
+    @pytest.mark.parametrize("path", ["/products", "/static/css/shop.css", "/feeds/google.xml"])
+    def test_it_is_a_304_where_get_is(self, client, path):
+        first = client.get(path, buffered=True)
+        again = client.head(path, headers={"If-None-Match": first.headers["ETag"]})
+
+        assert again.status_code == 304
+
+    def test_the_feed_has_no_length_and_nobody_is_kept_from_it(self, client):
+        head, get = client.head("/feeds/google.xml"), client.get("/feeds/google.xml", buffered=True)
+
+        assert (head.status_code, head.data, get.status_code) == (200, b"", 200)
+        assert sorted(head.headers) == sorted(get.headers)
+        assert "Content-Length" not in head.headers
+
+    @pytest.mark.parametrize("path", ["/cart", "/products"])
+    def test_it_is_logged_as_what_it_is(self, client, caplog, path, monkeypatch):
+        client.get(path)
+        monkeypatch.setattr(logging.getLogger("shop.access"), "propagate", True)
+        client.head(path)
+
+        assert f'"method": "HEAD", "path": "{path}", "status": 200, "bytes": 0,' in caplog.text
 
 
 class TestCompression:
@@ -186,6 +243,10 @@ class TestCompression:
             ("br;q=0.1, zstd;q=0.9", "zstd"),
             ("*", "zstd"),
             ("identity", None),
+            ("identity;q=1, gzip;q=0.1", None),
+            ("identity;q=0.5, *;q=0.1", None),
+            ("gzip, identity", "gzip"),
+            ("identity;q=0.5, gzip;q=0.6", "gzip"),
             ("gzip;q=nonsense", None),
             (",;=,", None),
             ("x" * 5000, None),
@@ -202,6 +263,51 @@ class TestCompression:
 
         assert "Content-Encoding" not in answer.headers
         assert answer.content_type == "image/webp"
+
+
+class TestMemory:
+    """Nobody fills the shop's memory by sending much."""
+
+    @pytest.fixture
+    def kept_of(self, app):
+        """`kept_of(asking)`: how many bytes of 100 requests, each with a long text of its own, stay in memory."""
+
+        def ask(number: int, asking) -> None:
+            environ = EnvironBuilder(**asking(f"{number}" + "x" * 60_000)).get_environ()
+            chunks, _status, _headers = run_wsgi_app(app.wsgi_app, environ)
+            b"".join(chunks)
+
+        def kept_of(asking) -> int:
+            ask(-1, asking)
+            tracemalloc.start()
+            try:
+                for number in range(100):
+                    ask(number, asking)
+                gc.collect()
+                return tracemalloc.get_traced_memory()[0]
+            finally:
+                tracemalloc.stop()
+
+        return kept_of
+
+    @pytest.mark.parametrize(
+        "asking",
+        [
+            lambda long: {"path": "/nothing", "headers": {"Accept-Encoding": long}},
+            lambda long: {"path": "/nothing", "headers": {"Accept-Language": long}},
+            lambda long: {"path": "/nothing", "headers": {"HX-Current-URL": f"http://localhost/?{long}"}},
+            lambda long: {"path": "/nothing", "method": long},
+        ],
+        ids=["coding", "language", "screen", "method"],
+    )
+    def test_what_is_long_is_not_kept(self, kept_of, asking):
+        assert kept_of(asking) < 1_500_000
+
+    def test_pages_are_kept_within_bounds_whatever_their_addresses(self, app, kept_of, monkeypatch):
+        monkeypatch.setitem(vars(app.extensions["shop"]), "pages", Memory(1_000_000))
+
+        asking = {"path": "/products", "headers": {"HX-Request": "true"}}
+        assert kept_of(lambda long: {**asking, "query_string": {"language": long}}) < 1_500_000
 
 
 class TestAssets:
@@ -225,6 +331,17 @@ class TestAssets:
         "path", ["no.css", "../shop/settings.py", "css/../../pyproject.toml", "css", "%2e%2e/README.md"]
     )
     def test_there_is_nothing_beside_static(self, client, path):
+        assert client.get(f"/static/{path}").status_code == 404
+
+    @pytest.mark.parametrize(
+        "path", ["./css/tokens.css", "css/./tokens.css", "css/../css/tokens.css", "css/tokens.css/"]
+    )
+    def test_a_file_has_one_address(self, client, path):
+        assert client.get("/static/css/tokens.css").status_code == 200
+        assert client.get(f"/static/{path}").status_code == 404
+
+    @pytest.mark.parametrize("path", ["%00", "css/%00", "a" * 300, "a/" * 3000 + "a"], ids=lambda path: path[:6])
+    def test_what_no_file_can_be_called_is_not_there(self, client, path):
         assert client.get(f"/static/{path}").status_code == 404
 
     def test_the_stylesheet_holds_every_file_in_its_order(self, client):

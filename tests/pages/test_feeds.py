@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from shop.catalogue import feeds
 from shop.catalogue.indexing import reindex
 from shop.database import images, products, variants
+from shop.views import xml as streaming
 from tests.conftest import soup, xml
 from tests.ordering import ordering
 
@@ -222,6 +223,27 @@ def test_one_slow_reader_does_not_hold_up_the_shop(client):
     assert len(items(client)) == len(items(client)) == 10
 
 
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_who_takes_nothing_loses_the_turn_to_who_asks_next_and_gets_no_whole_feed(client, monkeypatch, coding):
+    whole = client.get("/feeds/google.xml", headers={"Accept-Encoding": coding}, buffered=True)
+    slow = client.get("/feeds/google.xml", headers={"Accept-Encoding": coding})
+    monkeypatch.setattr(streaming, "_PATIENCE", 0)
+
+    assert len(items(client)) == 10
+    assert len(slow.data) < len(whole.data)
+    assert len(items(client)) == 10
+
+
+def test_those_who_lost_their_turn_are_few(client, monkeypatch):
+    monkeypatch.setattr(streaming, "_PATIENCE", 0)
+    answers = [client.get("/feeds/google.xml") for _ in range(20)]
+
+    assert 2 <= [answer.status_code for answer in answers].count(200) <= 8
+    for answer in answers:
+        answer.close()
+    assert len(items(client)) == 10
+
+
 def test_the_feed_is_packed_for_those_who_can_unpack_it(client):
     plain = client.get("/feeds/google.xml", buffered=True)
     packed = client.get("/feeds/google.xml", headers={"Accept-Encoding": "gzip, br"}, buffered=True)
@@ -230,3 +252,5 @@ def test_the_feed_is_packed_for_those_who_can_unpack_it(client):
     assert gzip.decompress(packed.data) == plain.data
     assert packed.headers["ETag"] != plain.headers["ETag"]
     assert "Accept-Encoding" in plain.headers["Vary"]
+    rather_plain = client.get("/feeds/google.xml", headers={"Accept-Encoding": "gzip;q=0.1, identity"}, buffered=True)
+    assert rather_plain.data == plain.data

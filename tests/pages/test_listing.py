@@ -82,6 +82,34 @@ def test_any_value_of_any_filter_is_safe(client, value):
         assert titles(answer) == [] or not chips(answer)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {f"option.{n}" + "x" * 1400: "v" for n in range(40)},
+        {f"option.{n}" + "x" * 200: "v" for n in range(40)},
+        {"tag": [f"{n}" + "🫖" * 100 for n in range(40)]},
+        {"tag": [f"{n}" for n in range(40)], "language": "x" * 60_000},
+    ],
+    ids=["long names", "names", "values", "language"],
+)
+def test_a_long_address_makes_no_page_of_megabytes(client, query):
+    answer = client.get("/products", query_string=query)
+
+    assert answer.status_code == 200
+    assert len(answer.data) < 250_000
+
+
+def test_as_many_filters_as_anybody_ticks_are_all_kept(client):
+    sizes = [f"размер {n}" for n in range(40)]
+    query = {"option.размер": sizes[:25], "tag": ["tea", "gift"], "language": "ru"}
+    answer = client.get("/products", query_string=query)
+
+    assert list(chips(answer)) == [*sizes[:25], "tea", "gift"]
+    without = parse_qs(urlsplit(chips(answer)["gift"]).query)
+    assert without == {"option.размер": sizes[:25], "tag": ["tea"], "language": ["ru"]}
+    assert len(chips(client.get("/products", query_string={"tag": sizes}))) == 40
+
+
 @pytest.mark.parametrize("price", ["cheap", "-1", "1e3", "1.234", "٣", "9" * 30, "<b>"])
 def test_a_price_that_is_none_is_said_beside_its_field_and_stays_there(client, price):
     answer = client.get("/products", query_string={"price-from": price, "tag": "gift"})

@@ -113,6 +113,32 @@ def test_a_wrong_method_is_a_page(client, method, path):
     assert soup(answer).select_one("main a[href='/products']")
 
 
+@pytest.mark.parametrize("host", ["a..b", ".", ".shop.example", "shop.example..", "a" * 64 + ".example"])
+@pytest.mark.parametrize("path", ["/", "/cart", "/nothing"])
+def test_a_host_that_cannot_be_is_a_page_and_no_line_of_errors(client, caplog, host, path):
+    answer = client.get(path, headers={"Host": host})
+
+    assert answer.status_code == 400
+    assert soup(answer).select_one("main a[href='/products']")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("host", ["", "a b", "<b>", "one.example,two.example", "shop.example:0"])
+@pytest.mark.parametrize(
+    "path", ["/products", "/products/mug", "/cart", "/sitemap.xml", "/products.atom", "/robots.txt"]
+)
+def test_who_names_no_host_gets_no_addresses_without_one(client, host, path):
+    set_cart(client, '{"mug":1}')
+    answer = client.get(path, headers={"Host": host})
+
+    assert answer.status_code == 200
+    assert ":///" not in answer.text
+
+
+def test_a_form_from_nowhere_to_nowhere_is_foreign(client):
+    assert client.post("/cart-items", data={"item": "mug"}, headers={"Host": "", "Origin": ""}).status_code == 403
+
+
 def test_the_session_of_another_shop_is_nobody(client):
     client.set_cookie("session", "eyJfZmxhc2hlcyI6W3siIHQiOlsiZ29vZCIsIkhpIl19XX0.forged.signature")
     answer = client.get("/cart")
@@ -156,3 +182,12 @@ def test_the_log_knows_the_route_and_nothing_personal(client, access_log):
     assert '"path": "/cart-items/<path:item>"' in log
     for personal in ("secret", "someone", "items=", "cart=", "127.0.0.1", "Spy", "elsewhere", "?"):
         assert personal not in log
+
+
+def test_of_a_long_path_the_log_has_the_beginning(client, access_log):
+    client.get("/products/" + "mug" * 20_000)
+
+    log = access_log()
+    assert '"path": "/products/mugmug' in log
+    assert '\\u2026", "status": 404' in log
+    assert len(log) < 700

@@ -13,7 +13,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from granian.net import SocketSpec
 
+from shop.server import listening
 from tests.live import free_port, live_shop, run_shop, wait_until
 
 SHELF = Path(__file__).parent.parent / "shelf.csv"
@@ -221,6 +223,23 @@ def test_who_stops_reading_a_long_answer_keeps_nobody_waiting(tmp_path, long_cat
             assert get(shop, "/feeds/google.xml")[0] == 503
             assert get(shop, "/products")[0] == 200
         wait_until(lambda: get(shop, "/feeds/google.xml")[0] == 200, 30, "the turn to be free again")
+
+
+def test_those_who_read_nothing_keep_no_long_answer_from_who_reads(tmp_path, long_catalogue):
+    asking = b"GET /feeds/google.xml HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with live_shop(tmp_path, catalogue=long_catalogue, workers=1) as shop, visitors(shop, 8, asking) as silent:
+        assert {visitor.recv(12) for visitor in silent} == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+        wait_until(lambda: get(shop, "/feeds/google.xml")[1].endswith("</rss>"), 60, "the feed, whole")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="This system can't give up who takes nothing")
+def test_who_takes_nothing_for_a_minute_is_given_up():
+    (_spec, holder), _own = listening(((SocketSpec("127.0.0.1", free_port(), 5), None), None))
+
+    with socket.socket(fileno=holder.get_fd()) as listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
