@@ -104,6 +104,20 @@
     }
   });
 
+  // What was changed in a list's form stays where it is in the window, whatever comes or goes above it.
+  const topOf = (id) => document.getElementById(id)?.getBoundingClientRect();
+  let held;
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+    const { type, target } = ctx.sourceEvent ?? {};
+    const id = ctx.select === "#listing" && (type === "submit" ? document.activeElement : target?.closest?.("[id]"))?.id;
+    held = id && { id, top: topOf(id)?.top };
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const place = held && topOf(held.id);
+    if (place?.height) scrollBy({ top: place.top - held.top, behavior: "instant" });
+    held = null;
+  });
+
   // A field's error belongs to what was typed before.
   document.addEventListener("input", ({ target }) => {
     const error = document.getElementById(target.getAttribute("aria-describedby"));
