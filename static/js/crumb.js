@@ -132,8 +132,11 @@
     for (const [name, value] of [...ctx.request.body]) if (!value || value === usual[name]) ctx.request.body.delete(name);
   });
 
-  // A picture that can't be loaded gives way to the tile behind it.
-  const hideBroken = (picture) => picture.classList.add("picture-broken");
+  // A picture that can't be loaded gives way to the tile behind it, and there is nothing to enlarge.
+  const hideBroken = (picture) => {
+    picture.classList.add("picture-broken");
+    for (const name of ["href", "aria-label"]) picture.closest(".product-slide-link")?.removeAttribute(name);
+  };
   document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && hideBroken(target), true);
   for (const picture of document.images) if (picture.complete && !picture.naturalWidth) hideBroken(picture);
 
