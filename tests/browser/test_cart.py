@@ -153,6 +153,39 @@ def test_removing_is_said_and_undone_in_the_page(cart_page: Page, visitor: Brows
     assert status.evaluate("region => region.marker") == "the same"
 
 
+def test_a_message_that_stays_can_be_closed(cart_page: Page, visitor: BrowserContext):
+    status, closing = cart_page.get_by_role("status"), cart_page.get_by_role("button", name="Close")
+    remove(cart_page, "Mug").click()
+    expect(undo(cart_page)).to_be_focused()
+    cart_page.keyboard.press("Tab")
+    expect(closing).to_be_focused()
+    cart_page.keyboard.press("Enter")
+    expect(status).to_have_text("")
+    expect(cart_page.locator("#cart")).to_be_focused()
+
+    remove(cart_page, "Postcard").click()
+    expect(undo(cart_page)).to_be_focused()
+    cart_page.keyboard.press("Escape")
+    expect(status).to_have_text("")
+    expect(cart_page.locator("#cart")).to_be_focused()
+    assert cart(visitor) == {"clay-teapot": 1}
+
+
+def test_escape_closes_the_newest_message_alone(cart_page: Page, visitor: BrowserContext, complaints: Complaints):
+    complaints.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch")
+    remove(cart_page, "Mug").click()
+    expect(undo(cart_page)).to_be_focused()
+    visitor.set_offline(True)
+    more(cart_page, "Postcard").click()
+    status = cart_page.get_by_role("status")
+    expect(status).to_contain_text("No connection.")
+
+    cart_page.keyboard.press("Escape")
+
+    expect(status).not_to_contain_text("No connection.")
+    expect(undo(cart_page)).to_be_visible()
+
+
 def test_the_focus_is_never_lost_to_keyboard_visitors(cart_page: Page):
     page, focus = cart_page, cart_page.locator(":focus")
 

@@ -295,6 +295,25 @@ def test_back_from_the_checkout_is_the_page_without_it(page: Page, visitor: Brow
     expect(page.get_by_role("status")).to_contain_text("Postcard is in your cart.")
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_what_is_said_of_a_line_does_not_lie_on_it(page: Page, visitor: BrowserContext, width: int):
+    fill_cart(visitor, clay_teapot=12)
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto("/products")
+    open_from_badge(page).get_by_role("button", name="One more of Clay Teapot").click()
+    message = drawer(page).locator(".message")
+    expect(message).to_contain_text("Only 12 of Clay Teapot can be had")
+
+    top, bottom = drawer(page).locator(".dialog-header"), drawer(page).locator(".cart-line")
+    box = message.bounding_box()
+    assert box["y"] >= sum(top.bounding_box()[side] for side in ("y", "height"))
+    assert box["y"] + box["height"] <= bottom.bounding_box()["y"]
+
+    message.get_by_role("button", name="Close").click()
+    expect(message).to_have_count(0)
+    expect(drawer(page).locator("#cart")).to_be_focused()
+
+
 @pytest.mark.parametrize(("width", "height"), [(320, 480), (1280, 720)])
 def test_with_ninety_lines_the_way_on_stays_in_sight(page: Page, visitor: BrowserContext, width: int, height: int):
     fill_cart(visitor, **{f"item_{number}": 1 for number in range(89)}, mug=100)
