@@ -64,7 +64,12 @@ def update(item: str) -> BaseResponse:
         abort(404, description=_("This item is not in your cart any more."))
     line = current_contents().line(item)
     assert line is not None
-    quantity = _wanted_quantity(line.quantity)
+    try:
+        quantity = _wanted_quantity(line.quantity)
+    except BadQuantity as refusal:
+        if request.form.get("quantity", "").strip() or not hypermedia.wants_fragments():
+            raise  # what was typed stays, to be corrected
+        return hypermedia.fragments(*carried.line(item), message=Message(str(refusal), "bad"), status=422)
     if quantity <= 0:
         return _remove(line)
     if line.variant is None:

@@ -108,6 +108,17 @@ def test_a_typed_quantity_is_set(cart_page: Page, visitor: BrowserContext):
     assert cart(visitor)["mug"] == 7
 
 
+def test_an_emptied_quantity_becomes_what_it_was(cart_page: Page, visitor: BrowserContext, complaints: Complaints):
+    complaints.expect("status of 422")
+    quantity(cart_page, "Mug").fill("")
+    quantity(cart_page, "Mug").press("Enter")
+
+    expect(cart_page.get_by_role("status")).to_have_text("Choose a quantity from 0 to 999, in digits.")
+    expect(quantity(cart_page, "Mug")).to_have_value("1")
+    expect(quantity(cart_page, "Mug")).to_be_focused()
+    assert cart(visitor)["mug"] == 1
+
+
 def test_more_than_there_are_becomes_what_there_is(cart_page: Page, visitor: BrowserContext):
     type_over(quantity(cart_page, "Clay Teapot"), "99")
     cart_page.keyboard.press("Tab")

@@ -214,6 +214,15 @@ def test_a_bad_quantity_leaves_the_line_as_it_was(client, data, headers):
     assert cart_cookie(client) == '{"mug":2}'
 
 
+@pytest.mark.parametrize(("typed", "shown"), [("", ["2"]), ("two", [])])
+def test_an_emptied_quantity_becomes_what_it_was(client, typed, shown):
+    set_cart(client, '{"mug":2}')
+    answer = soup(client.post("/cart-items/mug", data={"quantity": typed}, headers=HTMX))
+
+    assert [field["value"] for field in answer.select("input[name=quantity]")] == shown
+    assert "Choose a quantity" in answer.select_one("hx-partial[hx-target='#messages']").text
+
+
 @both_ways
 def test_a_line_that_is_not_in_the_cart_is_not_found(client, headers):
     answer = client.post("/cart-items/mug", data={"quantity": "1"}, headers=headers)
