@@ -27,7 +27,7 @@ def test_htmx_gets_the_badge_the_cart_and_a_sentence(client):
     assert text(answer, ".cart-count-number") == "4"
     assert [line["id"] for line in page.select(".cart-line")] == ["cart-line-clay-teapot", "cart-line-mug"]
     assert [line["id"] for line in page.select(".cart-line-new")] == ["cart-line-mug"]
-    assert text(answer, ".message p") == "Mug is in your cart: 3 of it."
+    assert text(answer, ".message p") == "3 of Mug are in your cart."
     assert page.select_one(".message a[data-opens=cart-drawer]")["href"] == "/cart"
 
 
