@@ -154,6 +154,12 @@
   document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && hideBroken(target), true);
   for (const picture of document.images) if (picture.complete && !picture.naturalWidth) hideBroken(picture);
 
-  // The link to a shared cart is there to be copied.
+  // The link to a shared cart is there to be copied. Unlike navigator.clipboard, this works without HTTPS too.
   document.addEventListener("focusin", ({ target }) => target.id === "share-link" && target.select());
+  document.addEventListener("click", ({ target }) => {
+    if (target.id !== "share-copy") return;
+    document.getElementById("share-link").focus();
+    if (document.execCommand("copy")) target.textContent = target.dataset.done;
+    target.focus();
+  });
 })();
