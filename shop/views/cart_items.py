@@ -14,6 +14,7 @@ from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.cookies import OverBudget
 from shop.hypermedia import Link, Message, Partial
 from shop.language import gettext as _
+from shop.language import ngettext
 from shop.views import carried, order_sheet, products
 from shop.views.cart import undo_to
 from shop.views.shared import address_of, connection, current_contents, find_variants
@@ -64,7 +65,12 @@ def update(item: str) -> BaseResponse:
         abort(404, description=_("This item is not in your cart any more."))
     line = current_contents().line(item)
     assert line is not None
-    quantity = _wanted_quantity(line.quantity)
+    try:
+        quantity = _wanted_quantity(line.quantity)
+    except BadQuantity as refusal:
+        if request.form.get("quantity", "").strip() or not hypermedia.wants_fragments():
+            raise  # what was typed stays, to be corrected
+        return hypermedia.fragments(*carried.line(item), message=Message(str(refusal), "bad"), status=422)
     if quantity <= 0:
         return _remove(line)
     if line.variant is None:
@@ -134,7 +140,11 @@ def added(change: Change) -> Message:
     if change.short:
         return _fewer(change)
     if after > 1:
-        return Message(_("%(title)s is in your cart: %(count)s of it.", title=title, count=after))
+        return Message(
+            ngettext(
+                "%(num)s of %(title)s is in your cart.", "%(num)s of %(title)s are in your cart.", after, title=title
+            )
+        )
     return Message(_("%(title)s is in your cart.", title=title))
 
 

@@ -22,7 +22,7 @@ from shop.errors import BadQuery
 from shop.hypermedia import Partial
 from shop.language import gettext as _
 from shop.language import ngettext
-from shop.money import Currency, NotAPrice
+from shop.money import MOST, Currency, NotAPrice, TooFine, TooMuch
 from shop.views import head
 from shop.views.for_everybody import Made
 from shop.views.shared import connection, money
@@ -163,16 +163,11 @@ def _encoded(query: Mapping[str, Any]) -> str:
 def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Made:
     """The page of products that `wish` and the query string ask for.
 
-    Raises BadQuery for a sort or a page that can't be, NotFound for a page past the last. A price that can't be read
-    is said beside its field, with 400.
+    Raises BadQuery for a sort or a page that can't be, NotFound for a page past the last. What is wrong with the
+    prices is said beside their fields, with 400.
     """
     typed = {name: value for name in _PRICES if (value := request.args.get(name, "").strip()[:20])}
-    error = ""
-    try:
-        lowest, highest = (_price(typed.get(name, "")) for name in _PRICES)
-    except NotAPrice:
-        error = _("Type prices in digits, such as %(example)s.", example=_example())
-        lowest = highest = None
+    lowest, highest, error = _prices(typed)
     wish = replace(
         wish,
         sort=_sort(sorts),
@@ -180,7 +175,7 @@ def show(template: str, wish: Wish, sorts: dict[str, str], **context: Any) -> Ma
         chosen=_chosen(),
         price_from=lowest,
         price_to=highest,
-        whole=request.args.get("all", ""),
+        whole=named if _is_filter(named := request.args.get("all", "")) else "",
     )
     until = _until(wish.page)
     found = _pages(wish, until)
@@ -265,6 +260,25 @@ def _chosen() -> dict[str, tuple[str, ...]]:
 
 def _is_filter(name: str) -> bool:
     return name in _FACETS or (name.startswith("option.") and len(name) <= _LONGEST_VALUE)
+
+
+def _prices(typed: Mapping[str, str]) -> tuple[int | None, int | None, str]:
+    """The lowest and the highest in minor units, and what is wrong with them; where something is, without them."""
+    try:
+        lowest, highest = (_price(typed.get(name, "")) for name in _PRICES)
+    except TooMuch:
+        return None, None, _("Type prices of at most %(most)s.", most=money(MOST))
+    except TooFine:
+        decimals = Currency(shop().settings.currency).decimals
+        error = ngettext(
+            "Type prices with at most %(num)s decimal.", "Type prices with at most %(num)s decimals.", decimals
+        )
+        return None, None, error
+    except NotAPrice:
+        return None, None, _("Type prices in digits, such as %(example)s.", example=_example())
+    if lowest is not None and highest is not None and lowest > highest:
+        return None, None, _("“From” is above “To”: swap them, or empty one.")
+    return lowest, highest, ""
 
 
 def _price(text: str) -> int | None:

@@ -44,7 +44,7 @@
   // Offline, and an error of the server: say so, and leave the page, its address and an offer to undo as they were.
   const say = (id) => {
     for (const message of [...messages().children]) if (!message.querySelector("#undo")) message.remove();
-    messages().prepend(document.getElementById(id).content.cloneNode(true));
+    messages().append(document.getElementById(id).content.cloneNode(true));
   };
   document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx && !ctx.quiet && say("offline-message"));
   document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
@@ -96,12 +96,40 @@
   // The focus stays on what is there again; when its button went with its line or its message, it goes to the cart.
   let focused = document.body;
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement; });
-  document.addEventListener("htmx:after:swap", () => {
+  const refocus = () => {
     if (focused === document.body) return;
     const cart = document.querySelector("main #cart, dialog[open] #cart");
     for (const place of [document.getElementById(focused.id), cart, document.getElementById("main")]) {
       if (document.activeElement === document.body) place?.focus({ preventScroll: true });
     }
+  };
+  document.addEventListener("htmx:after:swap", refocus);
+
+  // A message that doesn't go by itself has a button to close it; Escape closes the newest.
+  const close = (button) => {
+    if (!button) return;
+    focused = document.activeElement;
+    button.closest(".message").remove();
+    refocus();
+  };
+  document.addEventListener("click", ({ target }) => close(target.closest(".message-close")));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    close([...messages().querySelectorAll(".message-close")].pop());
+  });
+
+  // What was changed in a list's form stays where it is in the window, whatever comes or goes above it.
+  const topOf = (id) => document.getElementById(id)?.getBoundingClientRect();
+  let held;
+  document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+    const { type, target } = ctx.sourceEvent ?? {};
+    const id = ctx.select === "#listing" && (type === "submit" ? document.activeElement : target?.closest?.("[id]"))?.id;
+    held = id && { id, top: topOf(id)?.top };
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const place = held && topOf(held.id);
+    if (place?.height) scrollBy({ top: place.top - held.top, behavior: "instant" });
+    held = null;
   });
 
   // A field's error belongs to what was typed before.
@@ -118,11 +146,20 @@
     for (const [name, value] of [...ctx.request.body]) if (!value || value === usual[name]) ctx.request.body.delete(name);
   });
 
-  // A picture that can't be loaded gives way to the tile behind it.
-  const hideBroken = (picture) => picture.classList.add("picture-broken");
+  // A picture that can't be loaded gives way to the tile behind it, and there is nothing to enlarge.
+  const hideBroken = (picture) => {
+    picture.classList.add("picture-broken");
+    for (const name of ["href", "aria-label"]) picture.closest(".product-slide-link")?.removeAttribute(name);
+  };
   document.addEventListener("error", ({ target }) => target instanceof HTMLImageElement && hideBroken(target), true);
   for (const picture of document.images) if (picture.complete && !picture.naturalWidth) hideBroken(picture);
 
-  // The link to a shared cart is there to be copied.
+  // The link to a shared cart is there to be copied. Unlike navigator.clipboard, this works without HTTPS too.
   document.addEventListener("focusin", ({ target }) => target.id === "share-link" && target.select());
+  document.addEventListener("click", ({ target }) => {
+    if (target.id !== "share-copy") return;
+    document.getElementById("share-link").focus();
+    if (document.execCommand("copy")) target.textContent = target.dataset.done;
+    target.focus();
+  });
 })();

@@ -4,7 +4,7 @@
   "use strict";
 
   const slides = () => document.querySelector(".product-slides");
-  const links = () => [...document.querySelectorAll(".product-slide-link")];
+  const links = () => [...document.querySelectorAll(".product-slide-link[href]")];
   const zoom = () => document.getElementById("product-zoom");
 
   // The picture in sight is marked among the thumbnails. Those out of sight can't be reached by the keyboard.
@@ -82,7 +82,7 @@
     event.preventDefault();
     // A thumbnail leaves the address as it is, so that Back leaves the page.
     if (link.hash) bring(document.querySelector(link.hash));
-    else if (!link.querySelector(".picture-broken")) {
+    else if (link.href) {
       show(link);
       zoom().showModal();
     }

@@ -139,7 +139,7 @@ def test_what_was_added_is_said_in_a_live_region_that_stays(page: Page):
     add_button(page, "Mug").click()
     expect(status).to_contain_text("Mug is in your cart.")
     add_button(page, "Mug").click()
-    expect(status).to_contain_text("Mug is in your cart: 2 of it.")
+    expect(status).to_contain_text("2 of Mug are in your cart.")
     add_button(page, "Last Poster").click(click_count=2)
     expect(status).to_contain_text("You already have all that can be had of Last Poster: 1.")
 

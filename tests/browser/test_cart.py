@@ -108,6 +108,17 @@ def test_a_typed_quantity_is_set(cart_page: Page, visitor: BrowserContext):
     assert cart(visitor)["mug"] == 7
 
 
+def test_an_emptied_quantity_becomes_what_it_was(cart_page: Page, visitor: BrowserContext, complaints: Complaints):
+    complaints.expect("status of 422")
+    quantity(cart_page, "Mug").fill("")
+    quantity(cart_page, "Mug").press("Enter")
+
+    expect(cart_page.get_by_role("status")).to_have_text("Choose a quantity from 0 to 999, in digits.")
+    expect(quantity(cart_page, "Mug")).to_have_value("1")
+    expect(quantity(cart_page, "Mug")).to_be_focused()
+    assert cart(visitor)["mug"] == 1
+
+
 def test_more_than_there_are_becomes_what_there_is(cart_page: Page, visitor: BrowserContext):
     type_over(quantity(cart_page, "Clay Teapot"), "99")
     cart_page.keyboard.press("Tab")
@@ -151,6 +162,39 @@ def test_removing_is_said_and_undone_in_the_page(cart_page: Page, visitor: Brows
 
     assert list(cart(visitor).items()) == list(before.items()), "in the order it had"
     assert status.evaluate("region => region.marker") == "the same"
+
+
+def test_a_message_that_stays_can_be_closed(cart_page: Page, visitor: BrowserContext):
+    status, closing = cart_page.get_by_role("status"), cart_page.get_by_role("button", name="Close")
+    remove(cart_page, "Mug").click()
+    expect(undo(cart_page)).to_be_focused()
+    cart_page.keyboard.press("Tab")
+    expect(closing).to_be_focused()
+    cart_page.keyboard.press("Enter")
+    expect(status).to_have_text("")
+    expect(cart_page.locator("#cart")).to_be_focused()
+
+    remove(cart_page, "Postcard").click()
+    expect(undo(cart_page)).to_be_focused()
+    cart_page.keyboard.press("Escape")
+    expect(status).to_have_text("")
+    expect(cart_page.locator("#cart")).to_be_focused()
+    assert cart(visitor) == {"clay-teapot": 1}
+
+
+def test_escape_closes_the_newest_message_alone(cart_page: Page, visitor: BrowserContext, complaints: Complaints):
+    complaints.expect("ERR_INTERNET_DISCONNECTED", "Failed to fetch")
+    remove(cart_page, "Mug").click()
+    expect(undo(cart_page)).to_be_focused()
+    visitor.set_offline(True)
+    more(cart_page, "Postcard").click()
+    status = cart_page.get_by_role("status")
+    expect(status).to_contain_text("No connection.")
+
+    cart_page.keyboard.press("Escape")
+
+    expect(status).not_to_contain_text("No connection.")
+    expect(undo(cart_page)).to_be_visible()
 
 
 def test_the_focus_is_never_lost_to_keyboard_visitors(cart_page: Page):

@@ -295,6 +295,26 @@ def test_back_from_the_checkout_is_the_page_without_it(page: Page, visitor: Brow
     expect(page.get_by_role("status")).to_contain_text("Postcard is in your cart.")
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_what_is_said_of_a_line_does_not_lie_on_it(page: Page, visitor: BrowserContext, width: int):
+    fill_cart(visitor, clay_teapot=12)
+    page.emulate_media(reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 720})
+    page.goto("/products")
+    open_from_badge(page).get_by_role("button", name="One more of Clay Teapot").click()
+    message = drawer(page).locator(".message")
+    expect(message).to_contain_text("Only 12 of Clay Teapot can be had")
+
+    top, bottom = drawer(page).locator(".dialog-header"), drawer(page).locator(".cart-line")
+    box = message.bounding_box()
+    assert box["y"] >= sum(top.bounding_box()[side] for side in ("y", "height"))
+    assert box["y"] + box["height"] <= bottom.bounding_box()["y"]
+
+    message.get_by_role("button", name="Close").click()
+    expect(message).to_have_count(0)
+    expect(drawer(page).locator("#cart")).to_be_focused()
+
+
 @pytest.mark.parametrize(("width", "height"), [(320, 480), (1280, 720)])
 def test_with_ninety_lines_the_way_on_stays_in_sight(page: Page, visitor: BrowserContext, width: int, height: int):
     fill_cart(visitor, **{f"item_{number}": 1 for number in range(89)}, mug=100)
@@ -315,6 +335,19 @@ def test_with_ninety_lines_the_way_on_stays_in_sight(page: Page, visitor: Browse
     assert drawer(page).locator(".cart-line button[id]").evaluate_all(lost) == 0
     assert drawer(page).evaluate("dialog => dialog.querySelector('.dialog-body').scrollWidth <= dialog.clientWidth")
     assert round(drawer(page).bounding_box()["width"]) == min(width, 448)  # it may still be on its way
+
+
+def test_the_link_to_the_cart_is_copied(page: Page, visitor: BrowserContext):
+    fill_cart(visitor, mug=1)
+    visitor.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/products")
+    open_from_badge(page).get_by_text("Send this cart to somebody").click()
+    link = page.get_by_label("A link that offers these items.").input_value()
+
+    page.get_by_role("button", name="Copy", exact=True).click()
+
+    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()") == link
 
 
 def test_the_code_of_the_cart_is_drawn_for_who_opens_it(page: Page, visitor: BrowserContext):

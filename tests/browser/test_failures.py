@@ -37,7 +37,7 @@ def test_an_add_while_offline_says_so_and_the_next_one_works(page: Page, visitor
         visitor.set_offline(False)
         add_button(page, "Mug").click()
         expect(badge(page)).to_have_text("2")
-        expect(page.get_by_role("status")).to_contain_text("Mug is in your cart: 2 of it.")
+        expect(page.get_by_role("status")).to_contain_text("2 of Mug are in your cart.")
 
 
 def test_an_add_that_the_shop_fails_at_says_so_and_the_next_one_works(page: Page, visitor: BrowserContext):

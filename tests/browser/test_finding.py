@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import Complaints, Gate, add_button, back, badge, staying_on
+from tests.browser.conftest import Complaints, Gate, add_button, back, badge, eventually, staying_on
 from tests.live import LiveShop, live_shop
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 
 
 def titles(page: Page) -> Locator:
@@ -115,6 +116,23 @@ def test_on_a_phone_the_filters_stay_open_until_they_are_done(visit: Callable[..
         expect(box(page, "gift")).to_be_hidden()
         expect(page).to_have_url("/products?availability=in-stock&tag=gift")
         expect(titles(page).first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(("device", "name"), [(PHONE, "handmade"), (DESKTOP, "Large")], ids=["phone", "desktop"])
+def test_a_pressed_filter_stays_in_its_place(larger_shop: LiveShop, visit, device: dict[str, object], name: str):
+    page = visit(**device).new_page()
+    page.goto(f"{larger_shop.url}/products")
+    if device is PHONE:
+        page.get_by_text("Filters", exact=True).tap()
+    pressed = box(page, name)
+    pressed.scroll_into_view_if_needed()
+    place = pressed.bounding_box()["y"]
+
+    pressed.click()
+
+    expect(page.locator(".chip-chosen")).to_have_count(1)
+    expect(pressed).to_be_focused()
+    eventually(lambda: abs(pressed.bounding_box()["y"] - place) < 2, True)
 
 
 def test_filters_and_the_language_without_javascript(visit: Callable[..., BrowserContext]):

@@ -49,6 +49,25 @@ def test_a_wait_shows_only_once_it_is_one(page: Page):
     eventually(lambda: page.evaluate(f"{BAR}.opacity"), "0")
 
 
+def test_what_belongs_together_stays_together_on_a_phone(visit: Callable[..., BrowserContext]):
+    visitor = visit(viewport={"width": 390, "height": 844}, locale="ru")
+    fill_cart(visitor, mug=1)
+    page = visitor.new_page()
+    page.goto("/products")
+    label, select = page.locator("label[for=sort]").bounding_box(), page.locator("#sort").bounding_box()
+    assert label["y"] < select["y"] + select["height"] / 2 < label["y"] + label["height"]
+
+    page.goto("/checkout?country=US")
+    page.get_by_label("Страна").select_option("US")
+    cards = page.locator("#checkout-shipping .choice-card")
+    expect(cards.first).to_contain_text("бесплатно от")
+    for card in cards.all():
+        title = card.locator(".choice-words").bounding_box()
+        price = card.locator("label > .money").bounding_box()
+        assert price["x"] >= title["x"] + title["width"]
+        assert card.bounding_box()["width"] + card.bounding_box()["x"] - price["x"] - price["width"] < 24
+
+
 def test_without_motion_nothing_moves(visit: Callable[..., BrowserContext]):
     page = visit(reduced_motion="reduce").new_page()
     page.goto("/products/mug")

@@ -121,6 +121,29 @@ def test_a_picture_opens_large_and_gives_the_focus_back(page: Page):
     in_sight(page, 3)
 
 
+def test_a_large_picture_keeps_its_shape_on_a_phone(visit: Callable[..., BrowserContext]):
+    page = visit(viewport={"width": 390, "height": 844}).new_page()
+    page.goto(SHIRT)
+    picture(page, 1).click()
+    shown = page.get_by_role("dialog", name="Pictures").get_by_role("img")
+    eventually(lambda: shown.evaluate("picture => picture.naturalWidth > 0"), True)
+
+    box = shown.bounding_box()
+    assert abs(box["width"] / box["height"] - shown.evaluate("({naturalWidth: w, naturalHeight: h}) => w / h")) < 0.02
+
+
+def test_a_picture_that_is_missing_can_not_be_enlarged(page: Page, complaints: Complaints):
+    complaints.expect("status of 404")
+    page.route("**/shirt-rose.webp", lambda route: route.fulfill(status=404))
+    page.goto(SHIRT)
+    expect(picture(page, 1).locator(".picture-broken")).to_have_count(1)
+
+    expect(page.get_by_role("link", name="Enlarge: A rose linen shirt")).to_have_count(0)
+    picture(page, 1).click()
+    expect(page).to_have_url(SHIRT)
+    expect(page.get_by_role("dialog", name="Pictures")).to_be_hidden()
+
+
 def test_pictures_without_javascript_are_links(visit, complaints: Complaints):
     complaints.expect(r"thread\.webp|favicon\.ico")  # what the browser makes of a file that is no page
     page = without_javascript(visit)

@@ -96,10 +96,15 @@ def test_a_whole_tour_of_the_shop(tour: Tour):
 
         tour.button("Remove Mug").click()
         tour.says("Mug is out of your cart.")
+        expect(tour.button("Close")).to_have_count(1 if tour.scripted else 0)
         expect(tour.quantity("Mug")).to_have_count(0)
         tour.button("Undo").click()
         tour.says("Your cart now holds 6 items.")
         expect(tour.quantity("Mug")).to_have_value("4")
+
+        page.get_by_text("Send this cart to somebody").click()
+        expect(page.get_by_label("A link that offers these items.")).to_be_visible()
+        expect(tour.button("Copy")).to_have_count(1 if tour.scripted else 0)
 
         tour.button("Empty the cart").click()
         tour.says("Your cart is empty now.")

@@ -27,7 +27,7 @@ def test_htmx_gets_the_badge_the_cart_and_a_sentence(client):
     assert text(answer, ".cart-count-number") == "4"
     assert [line["id"] for line in page.select(".cart-line")] == ["cart-line-clay-teapot", "cart-line-mug"]
     assert [line["id"] for line in page.select(".cart-line-new")] == ["cart-line-mug"]
-    assert text(answer, ".message p") == "Mug is in your cart: 3 of it."
+    assert text(answer, ".message p") == "3 of Mug are in your cart."
     assert page.select_one(".message a[data-opens=cart-drawer]")["href"] == "/cart"
 
 
@@ -212,6 +212,15 @@ def test_a_bad_quantity_leaves_the_line_as_it_was(client, data, headers):
 
     assert answer.status_code == 422
     assert cart_cookie(client) == '{"mug":2}'
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("", ["2"]), ("two", [])])
+def test_an_emptied_quantity_becomes_what_it_was(client, typed, shown):
+    set_cart(client, '{"mug":2}')
+    answer = soup(client.post("/cart-items/mug", data={"quantity": typed}, headers=HTMX))
+
+    assert [field["value"] for field in answer.select("input[name=quantity]")] == shown
+    assert "Choose a quantity" in answer.select_one("hx-partial[hx-target='#messages']").text
 
 
 @both_ways
