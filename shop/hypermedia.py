@@ -84,7 +84,11 @@ def query_on_screen() -> dict[str, str]:
 
 
 def _address_on_screen() -> SplitResult:
-    address = request.headers.get("HX-Current-URL", "")
+    return split_address(request.headers.get("HX-Current-URL", ""))
+
+
+def split_address(address: str) -> SplitResult:
+    """The parts of a page's address, which the browser sent; all of them empty where it is none."""
     try:
         # Python remembers what it has split, however long that is.
         return urlsplit(address if len(address) <= _LONGEST_ADDRESS else "")
