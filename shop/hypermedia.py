@@ -85,10 +85,14 @@ def query_on_screen() -> dict[str, str]:
 
 def _address_on_screen() -> SplitResult:
     # An answer to others than htmx may be kept for all, whatever they send in its name.
-    said = request.headers.get("HX-Current-URL", "") if delivery.by_htmx(request.environ) else ""
+    return split_address(request.headers.get("HX-Current-URL", "") if delivery.by_htmx(request.environ) else "")
+
+
+def split_address(address: str) -> SplitResult:
+    """The parts of a page's address, which the browser sent; all of them empty where it is none."""
     try:
         # Python remembers what it has split, however long that is.
-        return urlsplit(said if len(said) <= _LONGEST_ADDRESS else "")
+        return urlsplit(address if len(address) <= _LONGEST_ADDRESS else "")
     except ValueError:
         return urlsplit("")
 

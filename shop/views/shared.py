@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal
@@ -17,7 +17,7 @@ from markupsafe import Markup
 from sqlalchemy.engine import Connection
 from werkzeug.routing import MapAdapter
 
-from shop import cookies, delivery, language, users
+from shop import cookies, delivery, hypermedia, language, users
 from shop.asked import known, shop
 from shop.cart import Cart, Contents, Line
 from shop.catalogue import store
@@ -221,10 +221,7 @@ def _page_address() -> str:
 
 
 def _referring_page() -> tuple[str, list[tuple[str, str]]]:
-    try:
-        page = urlsplit(request.referrer or "")
-    except ValueError:
-        return "/", []
+    page = hypermedia.split_address(request.referrer or "")
     return page.path or "/", parse_qsl(page.query, keep_blank_values=True)
 
 

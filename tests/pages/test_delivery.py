@@ -296,9 +296,10 @@ class TestMemory:
             lambda long: {"path": "/nothing", "headers": {"Accept-Encoding": long}},
             lambda long: {"path": "/nothing", "headers": {"Accept-Language": long}},
             lambda long: {"path": "/nothing", "headers": {"HX-Current-URL": f"http://localhost/?{long}"}},
+            lambda long: {"path": "/cart", "method": "POST", "headers": {"Referer": f"http://localhost/?{long}"}},
             lambda long: {"path": "/nothing", "method": long},
         ],
-        ids=["coding", "language", "screen", "method"],
+        ids=["coding", "language", "screen", "referrer", "method"],
     )
     def test_what_is_long_is_not_kept(self, kept_of, asking):
         assert kept_of(asking) < 1_500_000
