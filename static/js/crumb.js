@@ -118,18 +118,20 @@
     close([...messages().querySelectorAll(".message-close")].pop());
   });
 
-  // What was changed in a list's form stays where it is in the window, whatever comes or goes above it.
+  // What was changed in a list's form stays where it is in the window, whatever comes or goes above it. More values
+  // come below the last there was; when fewer are left, that is the link which was pressed.
   const topOf = (id) => document.getElementById(id)?.getBoundingClientRect();
-  let held;
+  let held = [];
   document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
     const { type, target } = ctx.sourceEvent ?? {};
-    const id = ctx.select === "#listing" && (type === "submit" ? document.activeElement : target?.closest?.("[id]"))?.id;
-    held = id && { id, top: topOf(id)?.top };
+    const changed = type === "submit" ? document.activeElement : target?.closest?.("[id]");
+    const last = changed?.matches(".facet-more") && [...changed.parentElement.querySelectorAll("input")].pop();
+    held = ctx.select === "#listing" ? [last, changed].filter((each) => each?.id).map(({ id }) => [id, topOf(id).top]) : [];
   });
   document.addEventListener("htmx:after:swap", () => {
-    const place = held && topOf(held.id);
-    if (place?.height) scrollBy({ top: place.top - held.top, behavior: "instant" });
-    held = null;
+    const [id, top] = held.find(([id]) => topOf(id)?.height) ?? [];
+    if (id) scrollBy({ top: topOf(id).top - top, behavior: "instant" });
+    held = [];
   });
 
   // A field's error belongs to what was typed before.

@@ -135,6 +135,26 @@ def test_a_pressed_filter_stays_in_its_place(larger_shop: LiveShop, visit, devic
     eventually(lambda: abs(pressed.bounding_box()["y"] - place) < 2, True)
 
 
+def test_more_values_come_below_and_fewer_leave_the_link_in_its_place(larger_shop: LiveShop, visit):
+    page = visit(**PHONE).new_page()
+    page.goto(f"{larger_shop.url}/products")
+    page.get_by_text("Filters", exact=True).tap()
+    tags = page.locator("#filter-tag")
+    sixth, link = tags.get_by_role("checkbox").nth(5), tags.get_by_role("link")
+    link.scroll_into_view_if_needed()
+    place = sixth.bounding_box()["y"]
+
+    link.tap()
+    expect(link).to_have_text("Fewer: Tag")
+    eventually(lambda: abs(sixth.bounding_box()["y"] - place) < 2, True)
+
+    link.scroll_into_view_if_needed()
+    place = link.bounding_box()["y"]
+    link.tap()
+    expect(link).to_contain_text("more")
+    eventually(lambda: abs(link.bounding_box()["y"] - place) < 2, True)
+
+
 def test_filters_and_the_language_without_javascript(visit: Callable[..., BrowserContext]):
     page = visit(java_script_enabled=False, **PHONE).new_page()
     page.goto("/products")
