@@ -119,8 +119,9 @@
   });
 
   // What was changed in a list's form stays where it is in the window, whatever comes or goes above it. More values
-  // come below the last there was; when fewer are left, that is the link which was pressed.
-  const topOf = (id) => document.getElementById(id)?.getBoundingClientRect();
+  // come below the last there was; when fewer are left, that is the link which was pressed. When all of it is gone, as
+  // with the button that closes the filters, the list begins in sight.
+  const topOf = (id) => document.getElementById(id).getBoundingClientRect();
   let held = [];
   document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
     const { type, target } = ctx.sourceEvent ?? {};
@@ -129,8 +130,9 @@
     held = ctx.select === "#listing" ? [last, changed].filter((each) => each?.id).map(({ id }) => [id, topOf(id).top]) : [];
   });
   document.addEventListener("htmx:after:swap", () => {
-    const [id, top] = held.find(([id]) => topOf(id)?.height) ?? [];
+    const [id, top] = held.find(([id]) => document.getElementById(id)?.checkVisibility()) ?? [];
     if (id) scrollBy({ top: topOf(id).top - top, behavior: "instant" });
+    else if (held.length && topOf("listing").top < 0) document.getElementById("listing").scrollIntoView({ behavior: "instant" });
     held = [];
   });
 

@@ -118,6 +118,22 @@ def test_on_a_phone_the_filters_stay_open_until_they_are_done(visit: Callable[..
         expect(titles(page).first).to_be_in_viewport()
 
 
+def test_on_a_phone_the_goods_begin_in_sight_when_the_filters_are_done(visit: Callable[..., BrowserContext]):
+    page = visit(**PHONE).new_page()
+    page.goto("/products")
+    page.locator(".filters-summary").click()
+    last = page.locator(".facet .choice label").last
+    last.scroll_into_view_if_needed()
+    last.click()
+    expect(page.locator(".filters-count")).to_have_text("1")
+
+    page.locator("#filters-done").click()
+
+    expect(page.locator(".filters-body")).to_be_hidden()
+    expect(page.locator(".listing-count")).to_be_in_viewport()
+    expect(page.locator(".product-card").first).to_be_in_viewport()
+
+
 @pytest.mark.parametrize(("device", "name"), [(PHONE, "handmade"), (DESKTOP, "Large")], ids=["phone", "desktop"])
 def test_a_pressed_filter_stays_in_its_place(larger_shop: LiveShop, visit, device: dict[str, object], name: str):
     page = visit(**device).new_page()
