@@ -29,7 +29,7 @@ Read = Callable[[Connection], dict[str, Any]]
 
 # A slow reader holds a thread for as long as it likes, so a process streams to one at a time. Who takes nothing for
 # so many seconds loses the turn to the next who asks, and the thread when the server gives them up.
-_PATIENCE = 15
+_PATIENCE = 5
 _MOST_STREAMS = 5  # of those who lost their turn, too
 
 
