@@ -192,7 +192,7 @@ def test_ten_clicks_at_once_are_one_order(open_shop, new_url):
 
 # Shops at once, and how often each is killed: more than a hundred times in CI, and enough to notice elsewhere.
 KILLS = (
-    {"sqlite": (4, 26), "postgresql": (2, 10)} if os.environ.get("CI") else {"sqlite": (2, 5), "postgresql": (2, 3)}
+    {"sqlite": (4, 26), "postgresql": (2, 10)} if os.environ.get("CI") else {"sqlite": (2, 4), "postgresql": (1, 3)}
 )
 CLIENTS = 3  # of each shop
 
