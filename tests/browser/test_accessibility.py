@@ -134,7 +134,7 @@ def _fill(page: Page, **fields: str) -> None:
 
 
 @pytest.mark.parametrize("look_at", [_finding, _a_product, _the_cart, _the_people, _ordering])
-@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("language", WIDTHS)
 def test_axe_finds_nothing(
     visit: Callable[..., BrowserContext], complaints: Complaints, language: str, look_at: Look
 ):
