@@ -18,6 +18,9 @@ setup: .venv/installed ## Install what the shop needs to run
 # No free memory kept for each thread by the C library: a server has many, most of which wait.
 run bench bench-full: export GLIBC_TUNABLES := glibc.malloc.tcache_count=0
 
+# What is measured begins as a shop does: from compiled files.
+bench bench-full: export PYTHONDONTWRITEBYTECODE :=
+
 run: .venv/installed ## Serve the shop; CATALOGUE=export.csv sells what that file holds
 	@exec $(BIN)/shop serve $${CATALOGUE:+--catalogue "$$CATALOGUE"}
 
