@@ -295,7 +295,7 @@ def test_who_waits_for_another_writer_keeps_no_visitor_waiting(open_shop, new_ur
             placed = [pool.submit(browser.post, "/orders", form) for browser, form in buyers]
             for _ in range(20):
                 assert Browser(shop.port).get("/products").status == 200
-            assert not any(each.done() for each in placed)
+            assert [each.result() for each in placed if each.done()] == []
         assert [each.result().status for each in placed] == [303, 303, 303]
 
     Ledger(url).check(PLENTY)
