@@ -17,6 +17,7 @@ from flask import abort, render_template, request
 
 from shop import hypermedia, language
 from shop.asked import shop
+from shop.catalogue.facets import is_facet
 from shop.catalogue.listing import PAGE_SIZE, SORTS, Page, Wish, find_page
 from shop.errors import BadQuery
 from shop.hypermedia import Partial
@@ -27,7 +28,6 @@ from shop.views import head
 from shop.views.for_everybody import Made
 from shop.views.shared import connection, money
 
-_FACETS = frozenset({"availability", "type", "vendor", "tag"})
 _MOST_VALUES = 40  # of all filters together; the rest is ignored
 _LONGEST_VALUE = 255
 _LONGEST_FILTERS = 3000  # characters, as each link to the list repeats them all; the rest is ignored
@@ -259,7 +259,7 @@ def _chosen() -> dict[str, tuple[str, ...]]:
 
 
 def _is_filter(name: str) -> bool:
-    return name in _FACETS or (name.startswith("option.") and len(name) <= _LONGEST_VALUE)
+    return is_facet(name) and len(name) <= _LONGEST_VALUE
 
 
 def _prices(typed: Mapping[str, str]) -> tuple[int | None, int | None, str]:
