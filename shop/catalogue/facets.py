@@ -25,8 +25,10 @@ MOST_VALUES = 50  # that are listed in all
 MOST_OPTIONS = 8  # such as colour and size
 _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 
-_FEW_LABELLED = 500  # products that are looked up sooner than hundreds of values are asked
+_FEW_LABELLED = 2_000  # products that are looked up sooner than hundreds of values are asked
+_FEW_PACKED = 500  # of so many in the shop that what they have is packed
 _MOST_WEIGHT = CACHED // 2
+_TUPLE, _POINTER = 48, 8  # bytes of an empty one in a list, and of what it holds
 _AT_ONCE = 8  # values that are asked before a look at whether the next can matter
 _LOWER_HALF = (1 << 32) - 1
 _FEW = 200  # products
@@ -155,7 +157,8 @@ class _Counts:
         self.ids = ids
         self.sizes = _Sizes(ids, sets.everything)
         self._sets = sets
-        self._labelled = _Labels.of(sets).count(ids) if len(ids) <= _FEW_LABELLED else None
+        labels = _Labels.of(sets) if len(ids) <= _FEW_LABELLED else None
+        self._labelled = labels.count(ids) if labels and len(ids) <= labels.few else None
 
     def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
         """The values that most of the products have; and how many have any, exactly up to MOST_VALUES."""
@@ -225,14 +228,19 @@ class _Labels:
             start = len(numbered)
             numbered += sorted(values, key=lambda each: (each.title.casefold(), each.name))
             self.facets[key] = range(start, len(numbered))
-        numbers = array("H" if len(numbered) <= 1 << 16 else "I")
-        last = everything.max() if everything else 0
-        self.weight = 4 * (last + 2) + numbers.itemsize * sum(len(each.ids) for each in numbered)
+        products, labels = everything.max() + 1 if everything else 1, sum(len(each.ids) for each in numbered)
+        self.few, self.weight = _FEW_LABELLED, _TUPLE * products + _POINTER * labels
+        ready = self.weight <= _MOST_WEIGHT
+        if not ready:
+            self.few, self.weight = _FEW_PACKED, 4 * products + array(_code(len(numbered))).itemsize * labels
         if self.weight > _MOST_WEIGHT:  # then there are none, and values are asked
             self.facets.clear()
             numbered.clear()
         self.values = [(each.name, each.title) for each in numbered]
-        self._starts, self._numbers = _written(numbered, last, numbers)
+        packed = _Packed(numbered, products)
+        self._numbers_of: Callable[[int], Sequence[int]] = (
+            packed.tuples(len(numbered)).__getitem__ if ready else packed.__getitem__
+        )
 
     @classmethod
     def of(cls, sets: Sets) -> _Labels:
@@ -245,25 +253,38 @@ class _Labels:
         return sets.remembered_within("labels", read, lambda labels: labels.weight)
 
     def count(self, ids: BitMap) -> _Labelled:
-        starts, numbers = self._starts, self._numbers
-        return _Labelled(self, Counter(chain.from_iterable([numbers[starts[id] : starts[id + 1]] for id in ids])))
+        return _Labelled(self, Counter(chain.from_iterable(map(self._numbers_of, ids))))
 
 
-def _written(numbered: Sequence[NamedSet], last: int, numbers: array[int]) -> tuple[array[int], array[int]]:
-    """Where each product's numbers begin, up to that of the `last` one and the end; and the numbers."""
-    has = array("I", bytes(4 * (last + 2)))
-    for each in numbered:
-        for id in each.ids:
-            has[id + 1] += 1
-    starts = array("I", accumulate(has))
-    numbers.frombytes(bytes(numbers.itemsize * starts[-1]))
-    places = starts[:]
-    for number, each in enumerate(numbered):
-        for id in each.ids:
-            place = places[id]
-            numbers[place] = number
-            places[id] = place + 1
-    return starts, numbers
+def _code(values: int) -> str:
+    """The kind of array that holds the numbers of so many values."""
+    return "H" if values <= 1 << 16 else "I"
+
+
+class _Packed:
+    """The numbers of each product, all in one array: of very many products."""
+
+    def __init__(self, numbered: Sequence[NamedSet], products: int) -> None:
+        has = array("I", bytes(4 * (products + 1)))
+        for each in numbered:
+            for id in each.ids:
+                has[id + 1] += 1
+        self._starts = array("I", accumulate(has))
+        self._numbers = array(_code(len(numbered)), [0]) * self._starts[-1]
+        places = self._starts[:]
+        for number, each in enumerate(numbered):
+            for id in each.ids:
+                place = places[id]
+                self._numbers[place] = number
+                places[id] = place + 1
+
+    def __getitem__(self, id: int) -> Sequence[int]:
+        return self._numbers[self._starts[id] : self._starts[id + 1]]
+
+    def tuples(self, values: int) -> list[tuple[int, ...]]:
+        """The same by product, several times as large and quicker to be counted."""
+        shared = [*range(values)].__getitem__  # one object for each number
+        return [tuple(map(shared, self[id])) for id in range(len(self._starts) - 1)]
 
 
 class _Labelled:

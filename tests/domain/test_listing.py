@@ -44,6 +44,7 @@ def small():
         patch.setattr(facets, "MOST_VALUES", 4)
         patch.setattr(facets, "_FEW", 2)
         patch.setattr(facets, "_FEW_LABELLED", 4)
+        patch.setattr(facets, "_FEW_PACKED", 4)
         patch.setattr(facets, "_AT_ONCE", 1)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
@@ -156,13 +157,16 @@ def written_anew(database: Database) -> dict[tuple[str, str], tuple[list[int], s
     max_examples=15,
     deadline=None,
 )
-@given(seed=st.integers(0, 2**32))
-def test_any_listing_is_what_it_is_by_definition(small, empty, tmp_path, seed):
+@given(seed=st.integers(0, 2**32), packed=st.booleans())
+def test_any_listing_is_what_it_is_by_definition(small, empty, tmp_path, seed, packed):
     path = tmp_path / "shop.sqlite3"
     shutil.copy(empty, path)
     database = Database(f"sqlite:///{path}")
     try:
-        trade(database, tmp_path, Random(seed))
+        with pytest.MonkeyPatch.context() as patch:
+            if packed:  # as in a shop of very many products
+                patch.setattr(facets, "_TUPLE", facets.CACHED)
+            trade(database, tmp_path, Random(seed))
     finally:
         database.close()
         for file in tmp_path.glob("shop.sqlite3*"):
