@@ -17,6 +17,7 @@ from flask import Flask
 from flask.templating import Environment as FlaskEnvironment
 from jinja2 import Environment as JinjaEnvironment
 from jinja2 import PrefixLoader, Template, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, markup_join
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, _escape_inner, escape  # type: ignore[attr-defined]
@@ -73,9 +74,21 @@ class _Template(Template):
         return super().new_context(vars, shared, locals)
 
 
+class _Code(CodeGenerator):
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:
+        """`{{ card.title }}` is the attribute and nothing else, an error where there is none.
+
+        Jinja would look for an item of that name too, and put out nothing where it finds neither.
+        """
+        self.write("(")
+        self.visit(node.node, frame)
+        self.write(f").{node.attr}")
+
+
 class Environment(FlaskEnvironment):
     """Gives the template of a name in the language that is spoken."""
 
+    code_generator_class = _Code
     template_class = _Template
 
     def get_template(

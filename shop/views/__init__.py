@@ -50,6 +50,7 @@ def init_app(app: Flask) -> None:
     app.template_filter("url_for")(shared.address_of)
     app.template_filter("plural")(templating.plural)
     app.template_global("asset")(assets.address)
+    app.template_global("Message")(hypermedia.Message)
     app.template_global("kept_fragment")(fragments.kept_fragment)
     app.template_global("visitors_part")(for_everybody.visitors_part)
     app.template_filter("money")(shared.money)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from flask import abort, render_template, request
 
@@ -125,12 +125,20 @@ class Listing:
         whole: str | None = None,
     ) -> str:
         """This list's address with something changed; without what goes without saying."""
-        filters = self._filters if chosen is None and prices is None else self._filtered(chosen, prices)
-        shown = [f"page={page}" if page > 1 else "", f"until={until}" if until else ""]
+        parts = [self._filters if chosen is None and prices is None else self._filtered(chosen, prices)]
+        if page > 1:
+            parts.append(f"page={page}")
+        if until:
+            parts.append(f"until={until}")
         if whole := self.whole if whole is None else whole:
-            shown.append(_encoded({"all": whole}))
-        query = "&".join(filter(None, (filters, *shown, self._language)))
-        return request.path + ("?" + query if query else "")
+            parts.append("all=" + quote_plus(whole))
+        parts.append(self._language)
+        query = "&".join(filter(None, parts))
+        return self._path + ("?" + query if query else "")
+
+    @cached_property
+    def _path(self) -> str:
+        return request.path
 
     @cached_property
     def _language(self) -> str:

@@ -29,6 +29,7 @@ from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders.orders import Event, Fulfilment, Order, Payment
 
+_GROUPED = 1_000  # counts below it are written alike in all languages
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 _EVENTS = {
@@ -154,7 +155,7 @@ def prose(description: str) -> Markup:
 
 def number(count: int) -> str:
     """The `number` filter: a count as people read it."""
-    return _decimal(count, locale())
+    return str(count) if 0 <= count < _GROUPED else _decimal(count, locale())
 
 
 def locale() -> str:

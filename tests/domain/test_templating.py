@@ -45,6 +45,12 @@ def test_a_condition_without_else_puts_out_nothing(made):
     assert made("[{{ missing }}]") == "[]"
 
 
+def test_a_name_that_a_value_has_not_is_an_error(made):
+    assert made("{{ x.upper() }}", x="<") == "&lt;"
+    with pytest.raises(AttributeError):
+        made("{{ x.title }}", x={"title": "Mug"})
+
+
 def test_texts_take_their_values_escaped(made):
     assert made("{{ _('No %(x)s at 5%%, %(x)s.', x=x) }}", x="<") == "No &lt; at 5%, &lt;."
     counted = "{% trans n, x %}{{ n }} <b>{{ x }}</b>{% pluralize %}{{ n }} of {{ x }}s{% endtrans %}"
@@ -58,7 +64,7 @@ def test_an_address_is_what_the_routes_say(app, made, handle):
         for values in ({"handle": handle}, {"handle": handle, "variant": "x y"}, {"handle": handle, "variant": None}):
             expected = app.url_map.bind("localhost").build("products.show", values)
             assert made("{{ url_for('products.show', **v) | safe }}", v=values) == expected
-            named = "{{ url_for('products.show', handle=v.handle, variant=v.get('variant')) | safe }}"
+            named = "{{ url_for('products.show', handle=v['handle'], variant=v.get('variant')) | safe }}"
             assert made(named, v=values) == expected
 
 
