@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,15 @@ from shop.views.shared import address_of, current_contents
 
 # A denser QR code than this many characters make is one that phones give up on.
 LONGEST_SCANNABLE = 900
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A quantity that can't be, as it was typed, and why."""
+
+    item: str
+    typed: str
+    why: str
 
 
 def everything() -> tuple[Partial, ...]:
@@ -59,9 +69,9 @@ def summary() -> tuple[Partial, ...]:
     )
 
 
-def cart(added: str = "") -> Markup:
+def cart(added: str = "", refused: Refused | None = None) -> Markup:
     """The lines, what they come to, and what to do with them. `added` is the item whose line is shown as new."""
-    return fragment("cart", cart=current_contents(), added=added, **_share())
+    return fragment("cart", cart=current_contents(), added=added, refused=refused, **_share())
 
 
 def _share() -> dict[str, Any]:

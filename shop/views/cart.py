@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, make_response, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, hypermedia, language
@@ -42,6 +42,12 @@ def _usual_page() -> str:
 
 def _page(undo: Undo | None = None) -> str:
     return render_template("pages/cart.html", head=head.of_cart(), undo=undo)
+
+
+def page_with_refused(quantity: carried.Refused) -> BaseResponse:
+    """The cart as it is, with why a line's new quantity was refused beside what was typed."""
+    cart = carried.cart(refused=quantity)
+    return make_response(render_template("pages/cart.html", head=head.of_cart(), cart=cart), 422)
 
 
 @bp.post("/cart")

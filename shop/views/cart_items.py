@@ -16,7 +16,7 @@ from shop.hypermedia import Link, Message, Partial
 from shop.language import gettext as _
 from shop.language import ngettext
 from shop.views import carried, order_sheet, products
-from shop.views.cart import undo_to
+from shop.views.cart import page_with_refused, undo_to
 from shop.views.shared import address_of, connection, current_contents, find_variants
 
 bp = Blueprint("cart_items", __name__)
@@ -68,9 +68,7 @@ def update(item: str) -> BaseResponse:
     try:
         quantity = _wanted_quantity(line.quantity)
     except BadQuantity as refusal:
-        if request.form.get("quantity", "").strip() or not hypermedia.wants_fragments():
-            raise  # what was typed stays, to be corrected
-        return hypermedia.fragments(*carried.line(item), message=Message(str(refusal), "bad"), status=422)
+        return _refuse_quantity(item, request.form.get("quantity", ""), refusal)
     if quantity <= 0:
         return _remove(line)
     if line.variant is None:
@@ -121,6 +119,14 @@ def _wanted_quantity(now: int) -> int:
     if step not in ("1", "-1"):
         raise BadStep()
     return min(now + int(step), MOST_OF_ONE)
+
+
+def _refuse_quantity(item: str, typed: str, refusal: BadQuantity) -> BaseResponse:
+    """Say why a line stays as it was; what was typed stays, to be corrected."""
+    if not hypermedia.wants_fragments():
+        return page_with_refused(carried.Refused(item, typed, str(refusal)))
+    shown = () if typed.strip() else carried.line(item)  # an emptied field has nothing to correct
+    return hypermedia.fragments(*shown, message=Message(str(refusal), "bad"), status=422)
 
 
 def _remove(line: Line) -> BaseResponse:

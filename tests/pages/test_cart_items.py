@@ -223,6 +223,21 @@ def test_an_emptied_quantity_becomes_what_it_was(client, typed, shown):
     assert "Choose a quantity" in answer.select_one("hx-partial[hx-target='#messages']").text
 
 
+@pytest.mark.parametrize("typed", ["", "two", "1000", '"><b>'])
+def test_without_htmx_a_refused_quantity_is_told_beside_its_field(client, typed):
+    set_cart(client, '{"mug":2,"clay-teapot":1}')
+    page = soup(client.post("/cart-items/mug", data={"quantity": typed}, headers=OWN))
+    field, other = (
+        page.select_one("#cart-line-mug-quantity"),
+        page.select_one("#cart-line-clay-teapot-quantity"),
+    )
+
+    assert field["value"] == typed
+    assert "Choose a quantity" in page.find(id=field["aria-describedby"]).text
+    assert field.has_attr("autofocus") and not other.has_attr("aria-invalid")
+    assert other["value"] == "1"
+
+
 @both_ways
 def test_a_line_that_is_not_in_the_cart_is_not_found(client, headers):
     answer = client.post("/cart-items/mug", data={"quantity": "1"}, headers=headers)
