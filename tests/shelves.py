@@ -224,6 +224,8 @@ def _counts(
         frequent = sorted(counts, key=lambda value: (-counts[value], value))[:most]
         values = sorted({*frequent, *chosen}, key=lambda value: (-counts[value], value))
         usual = [value for place, value in enumerate(values) if place < few or value in chosen]
+        if len(values) - len(usual) == 1:  # a link to it would take its place
+            usual = values
         if values:
             listed = values if key == wish.whole else usual
             yield key, ([(value, counts[value], value in chosen) for value in listed], len(values) - len(usual))

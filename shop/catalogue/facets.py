@@ -52,6 +52,7 @@ class Facet:
 
     `values` are those to list: the FEW_VALUES that most products have, or MOST_VALUES of the facet that is listed
     whole, and those that are chosen. Each has products, or is chosen. Those that most products have come first.
+    One more is listed as well: a link to it would take its place.
     """
 
     key: str
@@ -133,7 +134,7 @@ def _options(sets: Sets, ids: BitMap, chosen: Mapping[str, tuple[str, ...]]) -> 
 def _facet(sets: Sets, key: str, title: str, chosen: tuple[str, ...], counts: _Counts, whole: bool) -> Facet:
     # What is chosen may be among the most frequent or not, which is known when all of these are.
     all_of_them = whole or bool(chosen)
-    found, there_are = counts.most_frequent(key, MOST_VALUES if all_of_them else FEW_VALUES)
+    found, there_are = counts.most_frequent(key, MOST_VALUES if all_of_them else FEW_VALUES + 1)
     if chosen:
         listed = {each.value for each in found}
         wanted = values_of(sets, key, (value for value in chosen if value not in listed)).values()
@@ -141,8 +142,12 @@ def _facet(sets: Sets, key: str, title: str, chosen: tuple[str, ...], counts: _C
         missing = [FacetValue(each.name, each.title, size) for each, size in zip(wanted, sizes, strict=True)]
         found = sorted([*found, *missing], key=_frequent_first) if missing else found
     if not all_of_them:
-        return Facet(key, title, tuple(found), chosen, min(there_are, MOST_VALUES) - len(found))
+        there_are = min(there_are, MOST_VALUES)
+        usual = found if there_are <= FEW_VALUES + 1 else found[:FEW_VALUES]
+        return Facet(key, title, tuple(usual), chosen, there_are - len(usual))
     usual = [*found[:FEW_VALUES], *(each for each in found[FEW_VALUES:] if each.value in chosen)]
+    if len(found) - len(usual) == 1:
+        usual = found
     return Facet(key, title, tuple(found if whole else usual), chosen, len(found) - len(usual))
 
 
