@@ -28,9 +28,9 @@ _ALWAYS_ASKED_FOR = {"Cache-Control": "public, no-cache"}
 Read = Callable[[Connection], dict[str, Any]]
 
 # A slow reader holds a thread for as long as it likes, so a process streams to one at a time. Who takes nothing for
-# so many seconds loses the turn to the next who asks, and the thread when the server gives them up.
+# so many seconds loses the place to the next who asks, and the thread when the server gives them up.
 _PATIENCE = 5
-_MOST_STREAMS = 5  # of those who lost their turn, too
+_MOST_STREAMS = 5  # of those who lost their place, too
 
 
 def whole(template: str, mimetype: str, read: Read) -> Response:
@@ -54,58 +54,58 @@ def streamed(template: str, mimetype: str, read: Read) -> Response:
         answer.make_conditional(request)
     answer.headers.pop("Content-Length", None)  # of what isn't there yet
     if asked.HEAD in request.environ:
-        answer.response = iter(())  # without a turn, and of no length that could be told
+        answer.response = iter(())  # without a place, and of no length that could be told
     elif answer.status_code == 200:
         pieces = _written(template, read)
-        answer.response = _in_turn(_gzipped(pieces) if gzipped else pieces)
+        answer.response = _to_one(_gzipped(pieces) if gzipped else pieces)
     return answer
 
 
-class _Turns:
-    """Whose turn it is to be sent a long answer."""
+class _Place:
+    """The one place in a process where a long answer is taken from. Its readers are known by an object of each."""
 
     def __init__(self) -> None:
         self._choosing = Lock()
         self._streams = 0
-        self._turn: object = None
-        self._given = inf  # when its reader was given what is yet to be taken; inf while there is no such thing
+        self._reader: object = None
+        self._given = inf  # when the reader was given what is yet to be taken; inf while there is no such thing
 
     def begin(self) -> object:
-        """A turn; None while it is somebody else's who makes use of it."""
+        """A new reader; None while another is there who makes use of it."""
         with self._choosing:
-            is_free = self._turn is None or monotonic() - self._given >= _PATIENCE
+            is_free = self._reader is None or monotonic() - self._given >= _PATIENCE
             if not is_free or self._streams >= _MOST_STREAMS:
                 return None
             self._streams += 1
-            self._turn, self._given = object(), monotonic()
-            return self._turn
+            self._reader, self._given = object(), monotonic()
+            return self._reader
 
-    def give(self, turn: object) -> bool:
-        """Whether it still is that turn, so that its reader is given a part now."""
+    def give(self, reader: object) -> bool:
+        """Whether it still is that reader, who is given a part now."""
         with self._choosing:
-            if self._turn is turn:
+            if self._reader is reader:
                 self._given = monotonic()
-            return self._turn is turn
+            return self._reader is reader
 
-    def taken(self, turn: object) -> None:
+    def taken(self, reader: object) -> None:
         with self._choosing:
-            if self._turn is turn:
+            if self._reader is reader:
                 self._given = inf
 
-    def end(self, turn: object) -> None:
+    def end(self, reader: object) -> None:
         with self._choosing:
             self._streams -= 1
-            if self._turn is turn:
-                self._turn = None
+            if self._reader is reader:
+                self._reader = None
 
 
-_turns = _Turns()
+_place = _Place()
 
 
-def _in_turn(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
-    """What is lost with the turn ends in the middle: it is neither whole XML nor a whole archive of it."""
-    turn = _turns.begin()
-    if turn is None:
+def _to_one(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
+    """What loses its place ends in the middle: it is neither whole XML nor a whole archive of it."""
+    reader = _place.begin()
+    if reader is None:
         raise ServiceUnavailable(_("This is being sent to somebody else. Ask again in a minute."), retry_after=60)
 
     def sent() -> Iterator[bytes]:
@@ -113,15 +113,15 @@ def _in_turn(pieces: Generator[bytes, None, None]) -> Iterator[bytes]:
             yield b""
             with closing(pieces):
                 for piece in pieces:
-                    if not _turns.give(turn):
+                    if not _place.give(reader):
                         break
                     yield piece
-                    _turns.taken(turn)
+                    _place.taken(reader)
         finally:
-            _turns.end(turn)
+            _place.end(reader)
 
     stream = sent()
-    next(stream)  # from here on, the turn ends however this ends
+    next(stream)  # from here on, the place is left however this ends
     return stream
 
 
