@@ -29,12 +29,15 @@ from tests import databases
 from tests.databases import SHELF
 from tests.postgres import MISSING, Server, postgres
 from tests.postgres import find as find_postgres
+from tests.templates import compile_once
 
 __all__ = ["SHELF", "postgres"]
 
 # Other tests run beside these: how long an example takes says nothing.
 hypothesis.settings.register_profile("shop", deadline=None)
 hypothesis.settings.load_profile("shop")
+
+compile_once()
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 HTMX = {**OWN, "HX-Request-Type": "partial", "HX-Request": "true"}
@@ -132,7 +135,7 @@ def database(settings: Settings):
 
 @pytest.fixture(scope="session")
 def built(stocking: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """An app with all its templates compiled, which takes longer than most tests. `app` gives it a shop."""
+    """An app that has found its routes and its templates. `app` gives it a shop."""
     return create_app(stocking(tmp_path_factory.mktemp("built")))
 
 
