@@ -10,6 +10,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -214,8 +215,14 @@ def clock(find) -> Variant:
 
 
 def soup(answer) -> BeautifulSoup:
-    """The HTML of an answer; a fragment's `hx-partial` elements are found like any other."""
-    return BeautifulSoup(answer.get_data(as_text=True), "html.parser")
+    """The HTML of an answer; a fragment's `hx-partial` elements are found like any other. It is not to be changed."""
+    return _parsed(answer.get_data(as_text=True))
+
+
+@lru_cache(maxsize=100)
+def _parsed(html: str) -> BeautifulSoup:
+    """Half of the pages that are looked at are ones that were looked at before."""
+    return BeautifulSoup(html, "html.parser")
 
 
 def xml(answer) -> ElementTree.Element:
