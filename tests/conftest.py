@@ -63,7 +63,7 @@ def pytest_collection_finish() -> None:
     """Have the garbage collector look through the thousands of tests no more: they stay until the end."""
     gc.collect()
     gc.freeze()
-    # As in the shop's own server. By default it takes a tenth of the time, and finds next to nothing.
+    # As in the shop's own server. By default it takes a tenth of the time.
     gc.set_threshold(10_000, 20, 50)
 
 
@@ -223,7 +223,7 @@ def soup(answer) -> BeautifulSoup:
 
 @lru_cache(maxsize=100)
 def _parsed(html: str) -> BeautifulSoup:
-    """Half of the pages that are looked at are ones that were looked at before."""
+    """Many tests look at one page several times, or at one that others look at, too."""
     return BeautifulSoup(html, "html.parser")
 
 
