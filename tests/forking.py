@@ -24,6 +24,15 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 _LONGEST_MESSAGE = 1_000_000  # bytes
 
+# Templates that a server makes ready before its first visitor. Another that is missing here only takes it longer.
+WHAT_STARTS_COMPILE = (
+    "layout.html",
+    "pages/*.html",
+    "fragments/cart.html",
+    "fragments/header-*.html",
+    "fragments/suggestions.html",
+)
+
 
 class Forked:
     """A process that runs `shop` with these arguments: the part of subprocess.Popen that tests need."""
@@ -127,14 +136,18 @@ def _load() -> None:
     from shop import create_app
     from shop.database import Database
     from shop.settings import read_settings
+    from tests.templates import compile_once
 
+    compile_once()
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({"SHOP_DATA": folder, "SHOP_SECRET_KEY": "a key of nobody at all, really"})
         database = Database(settings.database_url)
         database.migrate()
         database.close()
         app = create_app(settings)
-        app.jinja_env.get_template("layout.html")
+        for pattern in WHAT_STARTS_COMPILE:
+            for template in (PROJECT / "templates").glob(pattern):
+                app.jinja_env.get_template(template.relative_to(PROJECT / "templates").as_posix())
     gc.freeze()  # the collector would write to all that the processes share
 
 
