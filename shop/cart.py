@@ -111,6 +111,11 @@ class Cart:
     def removing(self, item: str) -> Cart:
         return Cart({ours: quantity for ours, quantity in self.quantities.items() if ours != item})
 
+    def item_beyond(self, other: Cart) -> str | None:
+        """The one item that this cart has more than `other`; None where that isn't all they differ in."""
+        beyond = [item for item in self.quantities if item not in other.quantities]
+        return beyond[0] if len(beyond) == 1 and self.removing(beyond[0]) == other else None
+
     def merging(self, other: Cart) -> Cart:
         """This cart with all of `other` added: the same item's quantities are summed, up to 999."""
         merged = dict(self.quantities)

@@ -58,9 +58,11 @@ def replace() -> BaseResponse:
         cart = before.merging(cart)
     cookies.keep_cart(cart)
     undo = undo_to(before) if before and not cart else None
-    message = Message(_holding(current_contents().count) if cart else _("Your cart is empty now."), undo=undo)
+    back = cart.item_beyond(before) or ""  # as when its line was removed, and that is undone
     return hypermedia.changed(
-        *carried.whole_cart(), message=message, page=url_for(".show", undo=undo and undo.fields["items"])
+        *carried.whole_cart(added=back),
+        message=Message(_holding(back), undo=undo),
+        page=url_for(".show", undo=undo and undo.fields["items"]),
     )
 
 
@@ -89,8 +91,24 @@ def shared_code() -> BaseResponse:
     return BaseResponse(drawing.getvalue(), headers=headers)
 
 
-def _holding(count: int) -> str:
+def _holding(back: str) -> str:
+    """What the cart holds now, where `back` is the item that came to it, if it is one."""
+    contents = current_contents()
+    if not contents.lines:
+        return _("Your cart is empty now.")
+    if line := contents.line(back):
+        return in_cart(line.full_title, line.wanted)
+    count = contents.count
     return ngettext("Your cart now holds %(num)s item.", "Your cart now holds %(num)s items.", count)
+
+
+def in_cart(title: str, count: int) -> str:
+    """That so many of something are in the cart."""
+    if count == 1:
+        return _("%(title)s is in your cart.", title=title)
+    return ngettext(
+        "%(num)s of %(title)s is in your cart.", "%(num)s of %(title)s are in your cart.", count, title=title
+    )
 
 
 def undo_to(cart: Cart, saved: Iterable[str] | None = None) -> Undo:

@@ -14,9 +14,8 @@ from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.cookies import OverBudget
 from shop.hypermedia import Link, Message, Partial
 from shop.language import gettext as _
-from shop.language import ngettext
 from shop.views import carried, order_sheet, products
-from shop.views.cart import page_with_refused, undo_to
+from shop.views.cart import in_cart, page_with_refused, undo_to
 from shop.views.shared import address_of, connection, current_contents, find_variants
 
 bp = Blueprint("cart_items", __name__)
@@ -145,13 +144,7 @@ def added(change: Change) -> Message:
         return Message(text, "warning")
     if change.short:
         return _fewer(change)
-    if after > 1:
-        return Message(
-            ngettext(
-                "%(num)s of %(title)s is in your cart.", "%(num)s of %(title)s are in your cart.", after, title=title
-            )
-        )
-    return Message(_("%(title)s is in your cart.", title=title))
+    return Message(in_cart(title, after))
 
 
 def _set(change: Change) -> Message:

@@ -156,7 +156,7 @@ def test_removing_is_said_and_undone_in_the_page(cart_page: Page, visitor: Brows
         assert "mug" not in cart(visitor)
 
         undo(cart_page).click()
-        expect(status).to_have_text("Your cart now holds 3 items.")
+        expect(status).to_have_text("Mug is in your cart.")
         expect(quantity(cart_page, "Mug")).to_have_value("1")
         expect(cart_page.locator("#cart")).to_be_focused()
 

@@ -96,7 +96,7 @@ def test_an_undo_that_fails_can_be_tried_again(page: Page, visitor: BrowserConte
     visitor.set_offline(False)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Quantity of Mug")).to_have_value("1")
-    expect(page.get_by_role("status")).to_have_text("Your cart now holds 1 item.")
+    expect(page.get_by_role("status")).to_have_text("Mug is in your cart.")
 
 
 def test_sorting_that_fails_leaves_the_list_and_the_address(page: Page):

@@ -188,9 +188,15 @@ def test_a_removal_can_be_undone_in_its_place(client, headers):
         answer = client.get(answer.location)
     assert "Mug is out of your cart." in answer.text
     undo = soup(answer).select_one("form:has(#undo)")
-    client.post(undo["action"], data={"items": undo.select_one("[name=items]")["value"]}, headers=headers)
+    answer = client.post(
+        undo["action"],
+        data={"items": undo.select_one("[name=items]")["value"]},
+        headers=headers,
+        follow_redirects=True,
+    )
 
     assert cart_cookie(client) == '{"mug":2,"clay-teapot":1}'
+    assert "2 of Mug are in your cart." in answer.text
 
 
 @both_ways
