@@ -433,11 +433,13 @@ _MOST_CONNECTIONS = 2 * MOST_WAITING  # beyond the usual few: a request that wai
 
 
 def _engine(url: str) -> Engine:
+    # What a statement was to write is none of an error's or a log's business: it may be somebody's address.
+    usual: dict[str, Any] = {"max_overflow": _MOST_CONNECTIONS, "hide_parameters": True}
     if make_url(url).get_backend_name() != "sqlite":
-        engine = sa.create_engine(url, pool_pre_ping=True, max_overflow=_MOST_CONNECTIONS)
+        engine = sa.create_engine(url, pool_pre_ping=True, **usual)
         sa.event.listen(engine, "connect", _take_any_text)
         return engine
-    engine = sa.create_engine(url, connect_args={"timeout": 20}, max_overflow=_MOST_CONNECTIONS)
+    engine = sa.create_engine(url, connect_args={"timeout": 20}, **usual)
 
     # Python's sqlite3 opens transactions by itself, and only before writes; here SQLAlchemy says when.
     # Source: SQLAlchemy's documentation of pysqlite, "Serializable isolation / transactional DDL".

@@ -20,13 +20,15 @@ from urllib.parse import urlsplit
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from shop import colours, language, theme
 from shop.theme import Logo, Stylesheet, Theme
 
 T = TypeVar("T")
+
+_SHORTEST_KEY = 16  # characters
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +37,7 @@ class SettingError(ValueError):
     """A setting has a value that the shop can't run with."""
 
     def __init__(self, name: str, value: str, expected: str) -> None:
-        secret = any(word in name for word in ("SECRET", "KEY", "SMTP"))
+        secret = any(word in name for word in ("SECRET", "KEY", "SMTP", "DATABASE_URL"))
         shown = "unset" if not value else "…" if secret else repr(value[:80])
         super().__init__(f"{name} is {shown}, but must be {expected}.")
 
@@ -49,7 +51,7 @@ class Settings:
     locale: str = "en_US"
     languages: tuple[str, ...] = language.available()
     data: Path = PROJECT / "instance"
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
     https: bool = False
@@ -151,6 +153,8 @@ def _check_pairs(settings: Settings) -> None:
         raise SettingError("SHOP_STRIPE_WEBHOOK_SECRET", "", "set where SHOP_STRIPE_KEY is: whsec_…")
     if settings.smtp_url and not settings.mail_from:
         raise SettingError("SHOP_MAIL_FROM", "", "set where SHOP_SMTP_URL is, to the shop's own email address")
+    if settings.https and settings.origin.startswith("http:"):
+        raise SettingError("SHOP_ORIGIN", settings.origin, "an https:// address where SHOP_HTTPS is 1")
 
 
 class _Given:
@@ -214,17 +218,20 @@ def _languages(text: str) -> tuple[str, ...]:
 
 def _database_url(text: str) -> str:
     try:
-        driver = make_url(text).drivername
+        url = make_url(text)
     except (ArgumentError, ValueError):
-        driver = ""
-    if driver not in ("sqlite", "postgresql+psycopg"):
+        url = URL.create("none")
+    if url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database:
         raise _Unfit("sqlite:///path/to/file or postgresql+psycopg://user:password@host/database")
     return text
 
 
 def _key(text: str) -> str:
-    if len(text) < 16:
-        raise _Unfit("at least 16 characters, best made by: python -c 'import secrets; print(secrets.token_hex(32))'")
+    if len(text.strip()) < _SHORTEST_KEY:
+        raise _Unfit(
+            f"at least {_SHORTEST_KEY} characters, best made by:"
+            " python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
     return text
 
 
@@ -232,7 +239,8 @@ def _keys(text: str) -> tuple[str, ...]:
     try:
         return tuple(_key(key.strip()) for key in text.split(",") if key.strip())
     except _Unfit:
-        raise _Unfit("earlier secret keys, separated by commas, of at least 16 characters each") from None
+        expected = f"earlier secret keys, separated by commas, of at least {_SHORTEST_KEY} characters each"
+        raise _Unfit(expected) from None
 
 
 def _flag(text: str) -> bool:
@@ -247,8 +255,11 @@ def _origin(text: str) -> str:
         whole = f"{parts.scheme}://{parts.netloc}" == text and bool(parts.hostname) and (parts.port or True)
     except ValueError:
         whole = False
-    if not whole or parts.scheme not in ("http", "https") or "@" in parts.netloc:
-        raise _Unfit("the shop's address as browsers see it, such as https://shop.example (no path, no slash)")
+    if not whole or parts.scheme not in ("http", "https") or not re.fullmatch(r"[a-z0-9.:\[\]_-]+", parts.netloc):
+        raise _Unfit(
+            "the shop's address as browsers send it, such as https://shop.example: in small letters,"
+            " other scripts as xn--…, no path, no slash"
+        )
     return text
 
 
@@ -368,4 +379,9 @@ def _kept_key(data: Path) -> str:
         raise SettingError(
             "SHOP_DATA", str(data), f"a folder that the shop may write to ({error.strerror})"
         ) from None
-    return path.read_text().strip()
+    key = path.read_text().strip()
+    if len(key) < _SHORTEST_KEY:  # cut off, or emptied: anybody could open what it seals
+        raise SettingError(
+            "SHOP_DATA", str(data), f"a folder whose {path.name} has the shop's key: this one is too short"
+        )
+    return key

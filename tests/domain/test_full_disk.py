@@ -69,6 +69,7 @@ def test_a_full_database_refuses_the_order_whole(database, settings):
             except NotTaken as error:
                 refusals += 1
                 assert "full" in str(error.__cause__)
+                assert "ada@example.com" not in str(error.__cause__), "which is logged"
                 assert "can’t be ordered twice" in str(error)
                 assert tables(limited) == before
 

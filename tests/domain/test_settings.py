@@ -87,13 +87,18 @@ def test_each_setting_is_taken(environ):
         ("SHOP_LOCALE", "klingon", "a locale"),
         ("SHOP_DATABASE_URL", "mysql://x", "sqlite:///"),
         ("SHOP_DATABASE_URL", "nonsense", "sqlite:///"),
+        ("SHOP_DATABASE_URL", "sqlite://", "sqlite:///"),
         ("SHOP_SECRET_KEY", "short", "at least 16 characters"),
+        ("SHOP_SECRET_KEY", " " * 20, "at least 16 characters"),
         ("SHOP_SECRET_KEY_FALLBACKS", "short", "earlier secret keys"),
         ("SHOP_HTTPS", "yes", "0 or 1"),
         ("SHOP_ORIGIN", "https://shop.example/", "no slash"),
         ("SHOP_ORIGIN", "shop.example", "no slash"),
         ("SHOP_ORIGIN", "https://a@shop.example", "no slash"),
         ("SHOP_ORIGIN", "https://shop.example:x", "no slash"),
+        ("SHOP_ORIGIN", "https://sh op.example", "no slash"),
+        ("SHOP_ORIGIN", "https://Shop.example", "small letters"),
+        ("SHOP_ORIGIN", "https://чай.example", "xn--"),
         ("SHOP_HOST", "a b", "an address"),
         ("SHOP_PORT", "0", "from 1 to 65535"),
         ("SHOP_PORT", "８０", "from 1 to 65535"),
@@ -111,8 +116,23 @@ def test_a_bad_value_is_one_line_that_names_the_setting_and_what_it_may_be(envir
     assert "\n" not in str(caught.value)
 
 
-def test_a_secret_is_never_repeated_in_the_complaint(environ):
+@pytest.mark.parametrize(
+    ("name", "value"), [("SHOP_SECRET_KEY", "hunter2"), ("SHOP_DATABASE_URL", "postgresql://shop:hunter2@db/shop")]
+)
+def test_a_secret_is_never_repeated_in_the_complaint(environ, name, value):
     with pytest.raises(SettingError) as caught:
-        read_settings(environ | {"SHOP_SECRET_KEY": "hunter2"})
+        read_settings(environ | {name: value})
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_shop_whose_browsers_are_to_use_https_has_no_other_origin(environ):
+    with pytest.raises(SettingError, match="SHOP_ORIGIN"):
+        read_settings(environ | {"SHOP_HTTPS": "1", "SHOP_ORIGIN": "http://shop.example"})
+
+
+@pytest.mark.parametrize("left", ["", "\n", "0123456789"])
+def test_a_key_that_was_cut_off_seals_nothing(environ, tmp_path, left):
+    (tmp_path / "secret-key").write_text(left)
+    with pytest.raises(SettingError, match="secret-key"):
+        read_settings(environ | {"SHOP_DATA": str(tmp_path)})

@@ -345,6 +345,8 @@ def test_on_a_full_disk_the_order_is_refused_and_the_same_form_places_it_later(o
         refused = browser.post("/orders", form)
         assert 500 <= refused.status < 600
         assert "your cart is safe" in refused.body
+        assert "An order was not taken" in shop.log
+        assert not any(personal in shop.log for personal in ("Ann Lee", "ann@example.org", "Main Street"))
         assert browser.cookies == cookies
         assert vars(Ledger(url)) == vars(before)
         assert browser.get("/checkout").status == 200
