@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,18 +60,21 @@ class CheckoutForm:
         settings = shop().settings
         return payment.offered(settings, total, settings.currency)
 
-    @property
-    def payment(self) -> PaymentMethod:
-        """The chosen way to pay, or the first."""
-        methods = payment.methods(shop().settings)
+    def payment_for(self, total: int) -> PaymentMethod:
+        """The chosen way to pay that total, or the first where none is chosen that can."""
+        methods = self.payments_for(total)
         return next((method for method in methods if method.id == self.values.get("payment")), methods[0])
+
+    def with_error(self, field: str, error: str) -> CheckoutForm:
+        return replace(self, errors={**self.errors, field: error})
 
     def checked(self) -> tuple[CheckoutForm, Wish]:
         """The form with its errors, and what it wishes for."""
         contact, errors = _checked_contact(self.values)
         address, wrong = addresses.checked(self.address)
         errors |= wrong
-        if self.values.get("payment", self.payment.id) != self.payment.id:
+        chosen = self.values.get("payment")
+        if chosen and payment.find_method(shop().settings, chosen) is None:
             errors["payment"] = _("Choose one of these ways to pay.")
         form = CheckoutForm(self.values, self.nonce, errors)
         return form, self.wish(cookies.current_cart(), address=address, **contact)
@@ -85,7 +88,6 @@ class CheckoutForm:
             "address": self.address,
             "shipping_id": self.values.get("shipping", ""),
             "code": self.values.get("code", "").strip(),
-            "payment_method": self.payment.id,
             "currency": settings.currency,
             "locale": locale(),
         }
@@ -101,8 +103,9 @@ def show() -> BaseResponse | str:
     return render_page(form, quote(connection(), form.wish(cart), shop().terms, datetime.now(UTC)))
 
 
-def render_page(form: CheckoutForm, quoted: Quote, changes: tuple[str, ...] = ()) -> str:
-    return render_template("pages/checkout.html", checkout=form, quote=quoted, changes=changes)
+def render_page(form: CheckoutForm, quoted: Quote, changes: tuple[str, ...] = (), trouble: str = "") -> str:
+    """The checkout; with what changed since it was seen, or why the order could not be taken, in sentences."""
+    return render_template("pages/checkout.html", checkout=form, quote=quoted, changes=changes, trouble=trouble)
 
 
 def home_country() -> str:

@@ -20,8 +20,8 @@ from shop.language import gettext as _
 from shop.money import Currency
 from shop.orders import letters, payment, store
 from shop.orders.orders import Order
-from shop.orders.payment import ProviderError
-from shop.orders.placing import Changed, Refused, Seen, Wish, place, quote
+from shop.orders.payment import PaymentMethod, ProviderError
+from shop.orders.placing import Changed, NoShipping, NotTaken, Refused, RefusedCode, Seen, Wish, place, quote
 from shop.users import UserError
 from shop.views import checkout
 from shop.views.checkout import FIELDS, CheckoutForm
@@ -63,15 +63,16 @@ def create() -> BaseResponse:
     if checked.errors or form.nonce != nonce:
         return make_response(_page(checked, wish), 422)
     wish = _with_what_was_seen(wish)
-    if wish.expected_total >= 0 and form.payment not in form.payments_for(wish.expected_total):
-        errors = {"payment": _("This total can't be paid that way. Choose another.")}
-        return make_response(_page(CheckoutForm(form.values, form.nonce, errors), wish), 422)
-    return _place(form, wish)
+    method = form.payment_for(wish.expected_total)
+    if wish.expected_total >= 0 and form.values.get("payment", method.id) != method.id:
+        error = _("This total can't be paid that way. Choose another.")
+        return make_response(_page(form.with_error("payment", error), wish), 422)
+    return _place(form, replace(wish, payment_method=method.id), method)
 
 
-def _place(form: CheckoutForm, wish: Wish) -> BaseResponse:
+def _place(form: CheckoutForm, wish: Wish, method: PaymentMethod) -> BaseResponse:
     now = datetime.now(UTC)
-    method, settings = form.payment, shop().settings
+    settings = shop().settings
     origin = security.own_origin(settings)
     disconnect()  # what was read until here must not hold the transaction to an old moment
     try:
@@ -83,14 +84,30 @@ def _place(form: CheckoutForm, wish: Wish) -> BaseResponse:
             letters=lambda order: letters.letters_for_placed(order, settings, origin),
             payment_until=now + method.holds_for if method.holds_for else None,
         )
+    except (NoShipping, RefusedCode) as refused:  # which nothing but another country or code can help
+        field = "country" if isinstance(refused, NoShipping) else "code"
+        return make_response(checkout.render_page(form.with_error(field, str(refused)), refused.quote), 422)
     except Refused as refused:
         changes = refused.changes if isinstance(refused, Changed) else ()
         money = Currency(wish.currency, wish.locale)
         sentences = tuple(change.text(money) for change in changes) or (str(refused),)
         return make_response(checkout.render_page(form, refused.quote, sentences), 409)
+    except NotTaken as error:
+        return _not_taken(form, wish, error)
     if form.values.get("register"):
         _register(form)
     return _receipt(order)
+
+
+def _not_taken(form: CheckoutForm, wish: Wish, error: NotTaken) -> BaseResponse:
+    """The form again, to be sent as it is: nothing of it was written, and its nonce makes it one order."""
+    try:
+        quoted = quote(connection(), wish, shop().terms, datetime.now(UTC))
+    except SQLAlchemyError:  # the database can't be read, either: there is a page that needs none
+        raise error from error.__cause__
+    current_app.logger.error("An order was not taken: %s", error.__cause__)
+    page = checkout.render_page(form, quoted, trouble=str(error))
+    return make_response(page, 503, {"Retry-After": "5"})
 
 
 def _receipt(order: Order) -> BaseResponse:
@@ -133,7 +150,7 @@ def _page(form: CheckoutForm, wish: Wish) -> str:
 
 
 def _typed() -> dict[str, str]:
-    return {name: value[:500] for name in FIELDS if (value := request.form.get(name, ""))}
+    return {name: value for name in FIELDS if (value := request.form.get(name, ""))}
 
 
 def _with_what_was_seen(wish: Wish) -> Wish:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
 from shop.database import order_lines, orders, outbox, variants
+from shop.money import Currency
+from shop.orders.terms import read_terms
 from tests.conftest import HTMX, OWN, cart_cookie, set_cart, soup, text
 
 ANN = {
@@ -205,6 +208,56 @@ def test_a_bad_field_is_said_beside_it_and_what_was_typed_is_kept(client, databa
     assert fields(page)["nonce"] == filled["nonce"]
     assert count(database, orders) == 0
     assert json.loads(cart_cookie(client)) == {"clay-teapot": 2, "mug": 1}
+
+
+def test_a_code_that_does_not_count_is_said_beside_it_and_the_form_can_be_sent_without_it(client, database, filled):
+    answer = client.post("/orders", data=filled | {"code": "NOPE"}, headers=OWN)
+    page = soup(answer)
+    field = page.select_one("#checkout-code")
+
+    assert answer.status_code == 422
+    assert (field["value"], field["aria-invalid"]) == ("NOPE", "true")
+    assert "There is no code NOPE." in page.find(id=field["aria-describedby"]).text
+    assert not page.select_one("#checkout-changes")
+    assert count(database, orders) == 0
+    assert client.post("/orders", data=fields(page) | {"code": ""}, headers=OWN).status_code == 303
+
+
+def test_a_country_that_nothing_ships_to_is_said_beside_it(app, client, database, filled, tmp_path):
+    path = tmp_path / "terms.toml"
+    path.write_text('[[shipping]]\nid = "post"\ntitle = "Post"\nprice = "5"\ncountries = ["DE"]\n')
+    app.extensions["shop"] = replace(app.extensions["shop"], terms=read_terms(path, Currency("USD")))
+    answer = client.post("/orders", data=filled, headers=OWN)
+    page = soup(answer)
+    field = page.select_one("#checkout-country")
+
+    assert answer.status_code == 422
+    assert "We can't ship" in page.find(id=field["aria-describedby"]).text.replace("’", "'")
+    assert page.select_one("#checkout-name")["value"] == "Ann Lee"
+    assert count(database, orders) == 0
+
+
+def test_what_costs_nothing_is_offered_the_one_way_that_takes_it(app, client, database, tmp_path):
+    path = tmp_path / "terms.toml"
+    path.write_text('[[shipping]]\nid = "post"\ntitle = "Post"\nprice = "0"\n')
+    before = app.extensions["shop"]
+    settings = replace(before.settings, stripe_key="sk_test", stripe_webhook_secret="whsec_test")
+    app.extensions["shop"] = replace(before, settings=settings, terms=read_terms(path, Currency("USD")))
+    set_variant(database, "mug", price=0)
+    set_cart(client, '{"mug":1}')
+    page = soup(client.get("/checkout"))
+
+    assert [method["value"] for method in page.select("[name=payment]")] == ["invoice"]
+    assert fields(page)["payment"] == "invoice"
+    assert page.select_one("#place-order").text == "Place the order: $0.00"
+    unasked = {name: value for name, value in fields(page).items() if name != "payment"}
+    assert client.post("/orders", data=unasked | ANN, headers=OWN).status_code == 303
+
+
+def test_a_long_name_comes_back_whole(client, filled):
+    page = soup(client.post("/orders", data=filled | {"name": "x" * 700}, headers=OWN))
+
+    assert page.select_one("#checkout-name")["value"] == "x" * 700
 
 
 @pytest.mark.parametrize("payment", ["", "gold", "stripe"])
