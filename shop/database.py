@@ -5,8 +5,8 @@ Alembic's migrations (`migrations/`) build what the tables here describe; `make 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -339,22 +339,36 @@ class Database:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
         Others may be at work meanwhile: it may have to wait long for its own turn to write, as while an import does.
         """
+        return self._transaction()
+
+    def loading(self) -> AbstractContextManager[Connection]:
+        """The same, for very many rows that refer to rows known to be there: SQLite doesn't look for each again.
+
+        Nor does it delete what refers to rows that go.
+        """
+        return self._transaction("foreign_keys=OFF")
+
+    @contextmanager
+    def _transaction(self, *pragmas: str) -> Iterator[Connection]:
+        """One to write in, with SQLite's settings as in PRAGMAS but for these."""
         with waiting(), self.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
             if connection.dialect.name == "sqlite":
                 # A write lock from the first statement: a transaction that reads first and writes later would
                 # otherwise fail at once, without waiting, when another writer came between.
                 connection.info["begin"] = "BEGIN IMMEDIATE"
+                _set(driver, pragmas)
             try:
                 with connection.begin():
                     yield connection
             finally:
-                connection.info.pop("begin", None)
+                if connection.info.pop("begin", None) and pragmas:
+                    _set(driver, PRAGMAS)
 
     def migrate(self) -> None:
         """Bring the schema up to date, making an SQLite file and its folder where there is none yet."""
@@ -444,10 +458,7 @@ def _engine(url: str) -> Engine:
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        _set(connection, PRAGMAS)
 
     @sa.event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -457,6 +468,11 @@ def _engine(url: str) -> Engine:
             begin(connection)
 
     return engine
+
+
+def _set(connection: Any, pragmas: Sequence[str]) -> None:
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}").close()
 
 
 def begin(connection: Connection) -> None:
