@@ -29,6 +29,7 @@ from shop.catalogue.reading import (
     PRODUCT_COLUMNS,
     TRANSLATION_COLUMNS,
     VARIANT_COLUMNS,
+    Batch,
     Export,
     Goods,
 )
@@ -49,8 +50,7 @@ from shop.settings import Settings
 
 T = TypeVar("T")
 Row = dict[str, Any]
-Rows = list[tuple[Any, ...]]
-_Numbered = tuple[int, Goods]  # a product to write, with its id
+_Numbered = tuple[int, str, Goods]  # a product to write, with its id and digest
 
 PICTURES = {
     ".avif",
@@ -61,6 +61,8 @@ PICTURES = {
     ".svg",
     ".webp",
 }  # files beside the CSV that may be shown
+
+_MANY = 200_000  # things that may be in circles
 
 # Made once: SQLAlchemy takes longer to put a statement together than to run it.
 _HANDLES: sa.BindParameter[list[str]] = sa.bindparam("handles", expanding=True)
@@ -132,8 +134,9 @@ def import_file(
             run = _Import(connection, report, _Pictures(path.parent, settings.images), path.name)
             for batch in batches:
                 report.skipped += batch.skipped
-                run.take(batch.goods, skip_bad_rows)
-                gc.collect(1)  # the few there are, of the database's cursors
+                run.take(batch, skip_bad_rows)
+                if gc.get_count()[0] > _MANY:
+                    gc.collect(1)  # the few circles there are, of the database's cursors
                 if progress:
                     progress(batch.done, export.size)
             run.finish(replace, batch.digest)
@@ -171,25 +174,27 @@ class _Import:
         self._id: int = connection.scalars(imports.insert().values(start).returning(imports.c.id)).one()
         self._last_product = connection.scalar(sa.select(sa.func.max(products.c.id))) or 0
 
-    def take(self, batch: list[Goods], skip_bad_rows: bool) -> None:
+    def take(self, batch: Batch, skip_bad_rows: bool) -> None:
         """Write what is new or changed of a batch, in the file's order."""
-        known = self._known(batch)
+        self._indexer.learn(batch.traits, batch.anew)
+        known = self._known(batch.goods)
         new: list[_Numbered] = []
         changed: list[_Numbered] = []
         unchanged: list[int] = []
         met: set[str] = set()
-        for goods in batch:
+        for goods in batch.goods:
             before = known.get(goods.handle)
             if goods.handle in met or (before and before.import_id == self._id):
                 self._meet_again(goods, skip_bad_rows)
                 continue
             met.add(goods.handle)
             self._count(goods)
+            digest = goods.digest
             if before is None:
                 self._last_product += 1
-                new.append((self._last_product, goods))
-            elif before.digest != goods.digest:
-                changed.append((before.id, goods))
+                new.append((self._last_product, digest, goods))
+            elif before.digest != digest:
+                changed.append((before.id, digest, goods))
             else:
                 unchanged.append(before.id)
         self._stamp(products.c.id, unchanged)
@@ -249,32 +254,31 @@ class _Import:
     def _create(self, new: list[_Numbered]) -> None:
         stamp = (self._id, self._now, self._now)
         columns = ("id", *PRODUCT_COLUMNS, "import_id", "created_at", "updated_at")
-        self._insert(products, columns, [(id, *goods.product, *stamp) for id, goods in new])
-        self._insert_of(variants, VARIANT_COLUMNS, [(id, goods.variants) for id, goods in new])
+        self._insert(products, columns, [goods.row(id, digest, *stamp) for id, digest, goods in new])
+        self._insert(variants, VARIANT_COLUMNS, [row for id, _, goods in new for row in goods.variant_rows(id)])
         self._write_rest(new)
-        for id, goods in new:
-            self._indexer.add(goods.entry(id))
+        for id, _, goods in new:
+            self._indexer.add(id, goods.traits)
         self._report.created += len(new)
 
     def _update(self, changed: list[_Numbered]) -> None:
         if not changed:
             return
-        ids = [id for id, _ in changed]
-        before = list(indexing.read_entries(self._connection, ids))
-        stamp = {"import_id": self._id, "updated_at": self._now}
-        rows = [_named(PRODUCT_COLUMNS, goods.product) | stamp | {"key": id} for id, goods in changed]
-        self._write(_update_by_id(products), rows)
+        ids = [id for id, _, _ in changed]
+        before = self._indexer.read(ids)
+        columns = ("key", *PRODUCT_COLUMNS, "import_id", "updated_at")
+        rows = [goods.row(id, digest, self._id, self._now) for id, digest, goods in changed]
+        self._write(_update_by_id(products), [_named(columns, row) for row in rows])
         self._update_variants(changed, ids)
         for table in (images, product_tags, product_collections, product_translations):
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
         self._write_rest(changed)
-        self._indexer.replace(before, [goods.entry(id) for id, goods in changed])
+        self._indexer.replace(before, {id: self._indexer.sets(goods.traits) for id, _, goods in changed})
         self._report.updated += len(changed)
 
     def _update_variants(self, changed: list[_Numbered], ids: list[int]) -> None:
         """Bring the variants of changed products to the file's: those that stay keep their ids."""
-        columns = ("product_id", *VARIANT_COLUMNS)
-        rows = [_named(columns, (id, *variant)) for id, goods in changed for variant in goods.variants]
+        rows = [_named(VARIANT_COLUMNS, row) for id, _, goods in changed for row in goods.variant_rows(id)]
         wanted = {row["item"]: row for row in rows}
         here = sa.select(variants.c.id, variants.c.item).where(variants.c.product_id.in_(ids))
         kept, gone = [], []
@@ -285,14 +289,14 @@ class _Import:
                 gone.append({"key": id})
         self._write(variants.delete().where(variants.c.id == sa.bindparam("key")), gone)
         self._write(_update_by_id(variants), kept)
-        self._insert(variants, columns, [tuple(row.values()) for row in wanted.values()])
+        self._insert(variants, VARIANT_COLUMNS, [tuple(row.values()) for row in wanted.values()])
 
     def _write_rest(self, written: list[_Numbered]) -> None:
         """The images, translations, tags and collections of products that have none yet."""
-        self._insert_of(images, IMAGE_COLUMNS, [(id, goods.images) for id, goods in written])
-        translations = [(id, goods.translations) for id, goods in written]
-        self._insert_of(product_translations, TRANSLATION_COLUMNS, translations)
-        tags = [(tag, id) for id, goods in written for tag in goods.tags]
+        self._insert(images, IMAGE_COLUMNS, [row for id, _, goods in written for row in goods.image_rows(id)])
+        translations = [row for id, _, goods in written for row in goods.translation_rows(id)]
+        self._insert(product_translations, TRANSLATION_COLUMNS, translations)
+        tags = [(tag, id) for id, _, goods in written for tag in goods.tags]
         self._insert(product_tags, ("tag", "product_id"), sorted(tags))
         self._write_collections(written)
 
@@ -301,7 +305,7 @@ class _Import:
 
         Titles with the same slug are one collection, under the title that was written last.
         """
-        titles = {handle: title for _, goods in written for handle, title in goods.collections}
+        titles = {handle: title for _, _, goods in written for handle, title in goods.collections}
         if not titles:
             return
         ids: dict[str, int] = {}
@@ -313,7 +317,7 @@ class _Import:
             self._insert(collections, ("handle", "title"), new)
             found = self._connection.execute(_COLLECTIONS, {"handles": [handle for handle, _ in new]})
             ids |= {row.handle: row.id for row in found}
-        pairs = sorted((ids[handle], id) for id, goods in written for handle in dict(goods.collections))
+        pairs = sorted((ids[handle], id) for id, _, goods in written for handle in dict(goods.collections))
         self._insert(product_collections, ("collection_id", "product_id"), pairs)
 
     def _unpublish_others(self) -> None:
@@ -326,17 +330,13 @@ class _Import:
         others = products.c.import_id != self._id
         visible = sa.select(products.c.id).where(others, products.c.visible).order_by(products.c.id)
         for ids in _chunks(self._connection.scalars(visible.with_for_update()).all(), BATCH):
-            self._indexer.replace(indexing.read_entries(self._connection, ids), ())
+            self._indexer.replace(self._indexer.read(ids), {})
         gone = products.update().where(others, products.c.published)
         result = self._connection.execute(gone.values(published=False, visible=False, digest=""))
         self._report.unpublished = result.rowcount
 
     def _insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         bulk.insert(self._connection, table, columns, rows)
-
-    def _insert_of(self, table: sa.Table, columns: Sequence[str], rows: list[tuple[int, Rows]]) -> None:
-        """Insert the rows of each product, given with its id."""
-        self._insert(table, ("product_id", *columns), [(id, *row) for id, its in rows for row in its])
 
     def _write(self, statement: Any, rows: list[Row]) -> None:
         if rows:

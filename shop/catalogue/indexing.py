@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,9 +34,7 @@ from pyroaring import BitMap
 from sqlalchemy.engine import Connection, Row
 
 from shop.catalogue import bulk, version
-from shop.catalogue.plain_text import without_tags
-from shop.catalogue.slugs import slug_of
-from shop.catalogue.words import stem, value_of, words_in
+from shop.catalogue.traits import SetName, Trait, TraitBook, options_of, sets_of, unpacked
 from shop.database import (
     Database,
     catalogue_version,
@@ -56,36 +54,16 @@ T = TypeVar("T")
 FORMAT = 1  # of what is written here: after a change of it, everything is written anew at the next start or import
 
 SHORTEST_WITH_GRAMS = 6  # letters: shorter words are corrected without
-MOST_WAITING = 8_000_000  # memberships that wait in memory to be written: up to 150 MB
-_MOST_TITLE_WORDS = 15
+MOST_WAITING = 8_000_000  # traits of products that wait in memory to be written: up to 150 MB, with their sets
 _LOCK = 0x6372756D62  # of PostgreSQL ("crumb")
 _AT_ONCE = 500  # products, sets, or words
-_LEVELS = ("titled", "labelled", "anywhere")  # kinds of sets of words, each in the next
-_ONE = ("",)  # the name of a set that is the only one of its kind
+_IN_STOCK: SetName = ("availability", "in-stock", None)
 
 # Made once: SQLAlchemy takes longer to put a statement together than to run it.
 _BY_NAME = sa.select(product_sets).where(
     product_sets.c.kind == sa.bindparam("kind"), product_sets.c.name.in_(sa.bindparam("names", expanding=True))
 )
 _KNOWN_WORDS = sa.select(search_words.c.word).where(search_words.c.word.in_(sa.bindparam("words", expanding=True)))
-
-
-class Entry(NamedTuple):
-    """What there is to know of a product for finding it."""
-
-    id: int
-    visible: bool
-    in_stock: bool
-    pictured: bool
-    on_sale: bool
-    price: int  # of the cheapest variant, in minor units
-    vendor: str
-    type: str
-    tags: tuple[str, ...]
-    collections: tuple[tuple[str, str], ...]  # handles and titles
-    options: tuple[tuple[str, tuple[str, ...]], ...]  # names, each with the values of its variants
-    title_words: int
-    texts: tuple[str, str, str]  # as `texts_of` gives them
 
 
 class Indexer:
@@ -95,33 +73,63 @@ class Indexer:
         self._connection = connection
         self._added = _Members()
         self._removed = _Members()
+        self._waiting = 0
+        self._sets: list[list[SetName]] = []  # that each trait stands for, by its number
+        self._ids: list[array[int]] = []  # of new products, by the number of a trait that they have
+        self._adding: list[Callable[[int], None]] = []  # to each of those
 
-    def add(self, entry: Entry) -> None:
-        """Take in a product that is new."""
-        self._added.note(entry)
+    def learn(self, traits: Iterable[Trait], anew: bool) -> None:
+        """What the next numbers stand for: `anew` from 0 on, or else from where the traits before these ended."""
+        if anew:
+            self._forget()
+        sets = list(map(sets_of, traits))
+        ids = [array("I") for _ in sets]
+        self._sets += sets
+        self._ids += ids
+        self._adding += [each.append for each in ids]
+
+    def add(self, id: int, numbers: bytes) -> None:
+        """Take in a product that is new, by the numbers of its traits; an invisible one has none."""
+        its = unpacked(numbers)
+        for add in map(self._adding.__getitem__, its):
+            add(id)
+        self._waiting += len(its)
         self._flush_if_many()
 
-    def replace(self, before: Iterable[Entry], after: Iterable[Entry]) -> None:
-        """Take in what products have become: visible ones, as they were and as they are. Each once until `finish`."""
-        old = {entry.id: entry for entry in before}
-        new = {entry.id: entry for entry in after}
-        ids = old.keys() | new.keys()
+    def replace(self, before: Mapping[int, Collection[SetName]], after: Mapping[int, Collection[SetName]]) -> None:
+        """Take in what products have become: the sets they had, and have, by their ids. Each once until `finish`."""
+        ids = sorted(before.keys() | after.keys())
         self._connection.execute(stock_flips.delete().where(stock_flips.c.product_id.in_(ids)))
-        for id in sorted(ids):
-            self._change(id, old.get(id), new.get(id))
+        for id in ids:
+            self._change(id, before.get(id, ()), after.get(id, ()))
         self._flush_if_many()
 
-    def _change(self, id: int, before: Entry | None, after: Entry | None) -> None:
+    def _change(self, id: int, before: Collection[SetName], after: Collection[SetName]) -> None:
+        stays = {(kind, name) for kind, name, _ in after}
+        gone = {each for each in before if each[:2] not in stays}
+        come = set(after).difference(before)
         # The set of those in stock may be older than `before`.
-        self._removed.put(id, "availability", ["in-stock"])
-        same_words = before and after and before.visible == after.visible and before.texts == after.texts
-        if before:
-            self._removed.note(before, with_words=not same_words)
-        if after:
-            self._added.note(after, with_words=not same_words)
+        (come if _IN_STOCK in after else gone).add(_IN_STOCK)
+        for each in gone:
+            self._removed.put(each, [id])
+        for each in come:
+            self._added.put(each, [id])
+        self._waiting += len(gone) + len(come)
+
+    def sets(self, numbers: bytes) -> list[SetName]:
+        """The sets that the traits with those numbers stand for."""
+        return [each for number in unpacked(numbers) for each in self._sets[number]]
+
+    def read(self, ids: Sequence[int]) -> dict[int, list[SetName]]:
+        """The sets of the visible ones among those products, as they are in the database now."""
+        book = TraitBook()
+        numbers = {id: book.numbers_of(**said) for id, said in _read(self._connection, ids)}
+        sets = list(map(sets_of, book.take_new()))
+        return {id: [each for number in unpacked(its) for each in sets[number]] for id, its in numbers.items()}
 
     def finish(self) -> None:
         """Write the rest, and make it what listings show from this transaction on."""
+        self._forget()
         self._flush()
         self._write_orders()
         number = version.bump(self._connection)
@@ -130,7 +138,7 @@ class Indexer:
         self._connection.execute(catalogue_version.update().values(listed=number, format=FORMAT))
 
     def _flush_if_many(self) -> None:
-        if self._added.count + self._removed.count > MOST_WAITING:
+        if self._waiting > MOST_WAITING:
             self._flush()
 
     def _write_orders(self) -> None:
@@ -147,7 +155,7 @@ class Indexer:
 
     def _write_order(self, kind: str, ids: sa.Select[Any]) -> None:
         ordered = array("I")
-        visible = ids.where(products.c.visible).execution_options(yield_per=10_000)
+        visible = ids.where(products.c.visible).execution_options(yield_per=2_000)
         for some in self._connection.scalars(visible).partitions():
             ordered.extend(some)
         self._connection.execute(product_sets.delete().where(product_sets.c.kind == kind))
@@ -157,18 +165,37 @@ class Indexer:
         """What sales have changed since the last import becomes a part of the sets."""
         folded = stock_flips.delete().returning(stock_flips.c.product_id, stock_flips.c.in_stock)
         for row in self._connection.execute(folded):
-            members = self._added if row.in_stock else self._removed
-            members.put(row.product_id, "availability", ["in-stock"])
+            (self._added if row.in_stock else self._removed).put(_IN_STOCK, [row.product_id])
+
+    def _forget(self) -> None:
+        """What the numbers stood for."""
+        self._adding.clear()
+        self._settle()
+        self._sets.clear()
+        self._ids.clear()
+
+    def _settle(self) -> None:
+        """What waits by traits waits by sets."""
+        for sets, ids in zip(self._sets, self._ids, strict=True):
+            if ids:
+                for each in sets:
+                    self._added.put(each, ids)
+                del ids[:]
 
     def _flush(self) -> None:
-        added, removed = self._added, self._removed
-        self._added, self._removed = _Members(), _Members()
-        removed.sort_words()
-        self._write_words(added.sort_words(), added)
-        for kind in sorted(added.sets.keys() | removed.sets.keys()):
-            more, less, titles = added.sets.pop(kind, {}), removed.sets.pop(kind, {}), added.titles.pop(kind, {})
-            for names in _chunks(sorted(more.keys() | less.keys()), _AT_ONCE):
-                self._merge(kind, names, more, less, titles)
+        self._settle()
+        more, less = self._added, self._removed
+        self._added, self._removed, self._waiting = _Members(), _Members(), 0
+        self._write_words(more)
+        is_first = not less.sets and not self._connection.scalar(sa.select(sa.exists().select_from(product_sets)))
+        for kind in sorted(more.sets.keys() | less.sets.keys()):
+            its_more, its_less = more.sets.pop(kind, {}), less.sets.pop(kind, {})
+            titles = {name: title for name, (_, title) in more.titles.pop(kind, {}).items()}
+            for names in _chunks(sorted(its_more.keys() | its_less.keys()), _AT_ONCE):
+                if is_first:
+                    self._insert([_row(kind, name, titles.get(name), _bitmap(its_more[name])) for name in names])
+                else:
+                    self._merge(kind, names, its_more, its_less, titles)
 
     def _merge(self, kind: str, names: list[str], more: _Arrays, less: _Arrays, titles: dict[str, str]) -> None:
         """Bring the sets of those names to what they are now: first `less`, then `more`."""
@@ -200,17 +227,26 @@ class Indexer:
     def _insert(self, rows: Sequence[_Row]) -> None:
         bulk.insert(self._connection, product_sets, _Row._fields, rows)
 
-    def _write_words(self, words: Iterable[str], members: _Members) -> None:
-        """Add the words that are new, with their letters for spelling."""
+    def _write_words(self, members: _Members) -> None:
+        """Add the words that are new, with their letters for spelling: titles' stems first, then labels'."""
+        titled, labelled = members.sets["titled"], members.sets["labelled"]
+
+        def rank(word: str) -> int:
+            stem = members.words[word]
+            return 0 if stem in titled else 1 if stem in labelled else 2
+
+        words = sorted(members.words, key=rank)
         id = first = self._connection.scalar(sa.select(sa.func.max(search_words.c.id))) or 0
         for some in _chunks(words, _AT_ONCE):
             new = dict.fromkeys(some)
             for word in self._connection.scalars(_KNOWN_WORDS, {"words": some}) if first else ():
                 del new[word]
-            rows = [(number, word, stem(word)) for number, word in enumerate(new, start=id + 1)]
+            rows = [(number, word, members.words[word]) for number, word in enumerate(new, start=id + 1)]
             bulk.insert(self._connection, search_words, ("id", "word", "stem"), rows)
+            of_grams = members.sets["gram"]
             for id, word, _ in rows:
-                members.put(id, "gram", grams(word))
+                for gram in grams(word):
+                    of_grams[gram].append(id)
 
 
 class _Members:
@@ -218,73 +254,18 @@ class _Members:
 
     def __init__(self) -> None:
         self.sets: defaultdict[str, _Arrays] = defaultdict(_arrays)  # by kind and name
-        self.titles: defaultdict[str, dict[str, str]] = defaultdict(dict)  # by kind and name
-        self.count = 0  # about
-        # By level, and by what stands between white space in the texts.
-        self._pieces = {level: _arrays() for level in _LEVELS}
+        # By kind and name: how the last product has it, with that one's id.
+        self.titles: defaultdict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
+        self.words: dict[str, str] = {}  # their stems
 
-    def note(self, entry: Entry, with_words: bool = True) -> None:
-        """Have a product in the sets that it belongs to."""
-        if not entry.visible:
-            return
-        id = entry.id
-        self.put(id, "all", _ONE)
-        if entry.in_stock:
-            self.put(id, "availability", ["in-stock"])
-        if entry.pictured:
-            self.put(id, "pictured", _ONE)
-        if entry.on_sale:
-            self.put(id, "on sale", _ONE)
-        self.put(id, "price", _digits(entry.price))
-        for handle, title in entry.collections:
-            self._put(id, "collection", handle, title)
-        if entry.type:
-            self._put(id, "type", value_of(entry.type), entry.type)
-        if entry.vendor:
-            self._put(id, "vendor", value_of(entry.vendor), entry.vendor)
-        for tag in entry.tags:
-            self._put(id, "tag", value_of(tag), tag)
-        for option, values in entry.options:
-            slug = slug_of(option)
-            self._put(id, "option", slug, option)
-            for value in values:
-                self._put(id, f"option.{slug}", value_of(value), value)
-        if with_words:
-            self._note_words(entry)
-
-    def _note_words(self, entry: Entry) -> None:
-        id = entry.id
-        self.put(id, "title words", _digits(min(entry.title_words, _MOST_TITLE_WORDS)))
-        for level, text in zip(_LEVELS, entry.texts, strict=True):
-            arrays = self._pieces[level]
-            pieces = text.split()
-            for piece in pieces:
-                arrays[piece].append(id)
-            self.count += len(pieces)
-
-    def put(self, id: int, kind: str, names: Iterable[str]) -> None:
-        arrays = self.sets[kind]
-        for name in names:
-            arrays[name].append(id)
-        self.count += 5
-
-    def _put(self, id: int, kind: str, name: str, title: str) -> None:
-        self.sets[kind][name].append(id)
-        self.titles[kind][name] = title
-
-    def sort_words(self) -> Iterable[str]:
-        """Turn pieces of texts into sets by stems. The words: those of titles first, then as they came."""
-        words: dict[str, None] = {}
-        for place, level in enumerate(_LEVELS):
-            sets = [self.sets[each] for each in _LEVELS[place:]]
-            pieces = self._pieces[level]
-            for piece in list(pieces):
-                ids = pieces.pop(piece)
-                for word in words_in(piece):
-                    words[word] = None
-                    for arrays in sets:
-                        arrays[stem(word)].extend(ids)
-        return words
+    def put(self, into: SetName, ids: Sequence[int]) -> None:
+        kind, name, said = into
+        self.sets[kind][name].extend(ids)
+        if kind == "anywhere":
+            self.words[said or name] = name
+        elif said is not None:
+            titles = self.titles[kind]
+            titles[name] = max(titles.get(name, (0, "")), (ids[-1], said))
 
 
 def catch_up(database: Database) -> None:
@@ -317,14 +298,13 @@ def reindex(connection: Connection) -> None:
     last = 0
     visible = sa.select(products.c.id).where(products.c.visible).order_by(products.c.id).limit(_AT_ONCE)
     while ids := connection.scalars(visible.where(products.c.id > last)).all():
-        for entry in read_entries(connection, ids):
-            indexer.add(entry)
+        indexer.replace({}, indexer.read(ids))
         last = ids[-1]
     indexer.finish()
 
 
-def read_entries(connection: Connection, ids: Sequence[int]) -> Iterator[Entry]:
-    """The visible ones among those products, as they are in the database now."""
+def _read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The visible ones among those products, as they are in the database now, as TraitBook.numbers_of takes them."""
 
     def of_each(found: sa.Select[Any], owner: sa.Column[int]) -> defaultdict[int, list[Row[Any]]]:
         """Rows by the product that they belong to."""
@@ -343,48 +323,23 @@ def read_entries(connection: Connection, ids: Sequence[int]) -> Iterator[Entry]:
         product_collections.c.product_id,
     )
     for row in connection.execute(sa.select(products).where(products.c.id.in_(ids), products.c.visible)):
-        yield Entry(
-            id=row.id,
-            visible=row.visible,
-            in_stock=row.in_stock,
-            pictured=row.image_src is not None,
-            on_sale=row.compare_at_price is not None,
-            price=row.price_min,
-            vendor=row.vendor,
-            type=row.type,
-            tags=tuple(each.tag for each in tags[row.id]),
-            collections=tuple((each.handle, each.title) for each in groups[row.id]),
-            options=options_of(row.option_names, [each.option_values for each in values[row.id]]),
-            title_words=len(words_in(row.title)),
-            texts=texts_of(
-                row.title,
-                row.description,
-                row.vendor,
-                row.type,
-                sorted(each.tag for each in tags[row.id]),
-                [(each.title, each.description) for each in translations[row.id]],
-            ),
+        yield (
+            row.id,
+            {
+                "in_stock": row.in_stock,
+                "image_src": row.image_src,
+                "compare_at_price": row.compare_at_price,
+                "price_min": row.price_min,
+                "title": row.title,
+                "description": row.description,
+                "vendor": row.vendor,
+                "type": row.type,
+                "tags": [each.tag for each in tags[row.id]],
+                "collections": [(each.handle, each.title) for each in groups[row.id]],
+                "options": options_of(row.option_names, [each.option_values for each in values[row.id]]),
+                "translations": [(each.title, each.description) for each in translations[row.id]],
+            },
         )
-
-
-def texts_of(
-    title: str,
-    description: str,
-    vendor: str,
-    type: str,
-    tags: Sequence[str],
-    translations: Sequence[tuple[str, str]],
-) -> tuple[str, str, str]:
-    """Where a product's words come from: its titles, its labels, and its descriptions without their HTML."""
-    titles = [title, *(title for title, _ in translations)]
-    descriptions = [description, *(description for _, description in translations)]
-    return " ".join(titles), " ".join((vendor, type, *tags)), " ".join(map(without_tags, descriptions))
-
-
-def options_of(names: Sequence[str], values: Iterable[Sequence[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """A product's options, from the values that each of its variants has."""
-    by_place = zip(*values, strict=True)
-    return tuple((name, tuple(dict.fromkeys(each))) for name, each in zip(names, by_place, strict=True))
 
 
 def grams(word: str) -> set[str]:
@@ -393,12 +348,6 @@ def grams(word: str) -> set[str]:
         return set()
     marked = f"^{word}$"
     return {marked[place : place + 3] for place in range(len(word))}
-
-
-@lru_cache(1 << 12)
-def _digits(number: int) -> tuple[str, ...]:
-    """The places of the binary digits of a number that are 1."""
-    return tuple(str(place) for place in range(number.bit_length()) if number >> place & 1)
 
 
 def _digits_of_places(ordered: array[int]) -> Iterator[BitMap]:

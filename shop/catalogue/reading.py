@@ -1,7 +1,7 @@
 """A product export as batches of what the import writes: rows, and what finding products needs to know of them.
 
 Reading takes about as long as writing. A large file is read in a process of its own, a little ahead of the one that
-writes; either way it is read in flat memory.
+writes; either way it is read in flat memory. What only writing needs, such as digests, is left to the latter.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from hashlib import sha256
 from multiprocessing.connection import Connection
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shop.catalogue import indexing
-from shop.catalogue.indexing import Entry
 from shop.catalogue.shopify import (
     BadFile,
     BadRow,
     ImageRecord,
     ProductRecord,
+    TranslationRecord,
     VariantRecord,
     read_products,
 )
 from shop.catalogue.slugs import slug_of
-from shop.catalogue.words import title_key, words_in
+from shop.catalogue.traits import Trait, TraitBook, options_of
+from shop.catalogue.words import title_key
 from shop.money import Currency
 
 BATCH = 2_000  # rows of products, variants and images that are written together
 LARGE = 4_000_000  # bytes of a file for which a second process pays
+_AHEAD = 1 << 20  # bytes of batches between the two processes
 
 
 class Shown(NamedTuple):
@@ -53,43 +53,65 @@ class Shown(NamedTuple):
     image_alt: str
 
 
-_AS_READ = (
-    *("handle", "title", "description", "vendor", "category", "type", "status", "published", "gift_card"),
-    *("seo_title", "seo_description", "option_names"),
-)
-# The columns that the rows of Goods have, where the database gives no id.
-PRODUCT_COLUMNS = ("digest", "title_key", *_AS_READ, *Shown._fields)
-VARIANT_COLUMNS = ("position", *VariantRecord._fields)
-IMAGE_COLUMNS = ImageRecord._fields
-TRANSLATION_COLUMNS = ("language", "title", "title_key", "description")
+_SAID = ProductRecord._fields[: ProductRecord._fields.index("option_names") + 1]
+_ELSEWHERE = slice(_SAID.index("tags"), _SAID.index("collections") + 1)  # in tables of their own
+# The columns that the rows of Goods have, after the id.
+PRODUCT_COLUMNS = ("digest", "title_key", *_SAID[: _ELSEWHERE.start], *_SAID[_ELSEWHERE.stop :], *Shown._fields)
+VARIANT_COLUMNS = ("product_id", "position", *VariantRecord._fields)
+IMAGE_COLUMNS = ("product_id", *ImageRecord._fields)
+TRANSLATION_COLUMNS = ("product_id", "language", "title", "title_key", "description")
 
 
 class Goods(NamedTuple):
-    """A product to write, in plain values. Its rows lack only its id, their first column."""
+    """A product to write, in plain values, which travel from process to process sooner than records."""
 
     handle: str
     line: int  # where it starts in the file
-    digest: str  # of all that the file says of it
-    files: tuple[str, ...]  # its images that are files beside the CSV
-    product: tuple[Any, ...]
+    said: tuple[Any, ...]  # the first fields of its record
     variants: list[tuple[Any, ...]]
     images: list[tuple[Any, ...]]
-    translations: list[tuple[Any, ...]]
-    tags: tuple[str, ...]
+    translations: list[tuple[str, str, str]]
+    files: tuple[str, ...]  # its images that are files beside the CSV
     collections: list[tuple[str, str]]  # handles and titles
-    known: tuple[Any, ...]  # the fields of its Entry after the id
+    shown: tuple[Any, ...]
+    traits: bytes  # by their numbers, as a TraitBook gives them; none where nobody may see it
 
-    def entry(self, id: int) -> Entry:
-        return Entry(id, *self.known)
+    @property
+    def digest(self) -> str:
+        """Of all that the file says of it: equal for records that make the same product."""
+        said = repr((self.said, self.variants, self.images))
+        said += "".join(repr(TranslationRecord(*each)) for each in self.translations)
+        return sha256(said.encode()).hexdigest()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        tags: tuple[str, ...] = self.said[_ELSEWHERE.start]
+        return tags
+
+    def row(self, id: int, digest: str, *more: object) -> tuple[Any, ...]:
+        said = self.said
+        key = title_key(said[1])
+        return (id, digest, key, *said[: _ELSEWHERE.start], *said[_ELSEWHERE.stop :], *self.shown, *more)
+
+    def variant_rows(self, id: int) -> list[tuple[Any, ...]]:
+        return [(id, position, *variant) for position, variant in enumerate(self.variants, start=1)]
+
+    def image_rows(self, id: int) -> list[tuple[Any, ...]]:
+        return [(id, *image) for image in self.images]
+
+    def translation_rows(self, id: int) -> list[tuple[Any, ...]]:
+        return [(id, language, title, title_key(title), text) for language, title, text in self.translations]
 
 
 class Batch(NamedTuple):
     """Some of a file's products. The last batch may have none."""
 
     goods: list[Goods]
-    skipped: list[BadRow]  # since the batch before
+    traits: list[Trait]  # that come with this batch, the next numbers theirs
+    anew: bool  # True when their numbers begin with 0 again
     done: int  # bytes of the file that were read so far
     digest: str  # the SHA-256 of those
+    skipped: list[BadRow]  # since the batch before
 
 
 class Export:
@@ -98,6 +120,7 @@ class Export:
     def __init__(self, path: Path, currency: Currency, *, skip_bad_rows: bool) -> None:
         self._file = _opened(path)
         self._skipped: list[BadRow] = []
+        self._traits = TraitBook()
         skip = self._skipped.append if skip_bad_rows else None
         try:
             self._records = read_products(self._file.buffered, currency, name=path.name, skip=skip)
@@ -124,68 +147,59 @@ class Export:
 
     def _read(self) -> Iterator[Batch]:
         goods: list[Goods] = []
-        weight = 0
+        weight, most = 0, BATCH // 8  # the first ones are small, so that writing begins soon
         for record in self._records:
-            goods.append(prepared(record))
+            goods.append(prepared(record, self._traits))
             weight += 1 + len(record.variants) + len(record.images)
-            if weight >= BATCH:
+            if weight >= most:
                 yield self._batch(goods)
-                goods, weight = [], 0
+                goods, weight, most = [], 0, min(2 * most, BATCH)
         yield self._batch(goods)
 
     def _batch(self, goods: list[Goods]) -> Batch:
         skipped = self._skipped.copy()
         self._skipped.clear()
-        return Batch(goods, skipped, self._file.count, self._file.digest)
+        traits = self._traits.take_new()
+        anew = len(traits) == self._traits.count
+        if self._traits.is_full:
+            self._traits.begin()
+        return Batch(goods, traits, anew, self._file.count, self._file.digest, skipped)
 
 
-def prepared(record: ProductRecord) -> Goods:
+def prepared(record: ProductRecord, book: TraitBook) -> Goods:
     """A product as it is written."""
     shown = _shown(record)
-    digest = _digest(record)
     collections = [(slug_of(title), title) for title in record.collections]
-    translations = [(each.title, each.description) for each in record.translations]
-    known = (
-        shown.visible,
-        shown.in_stock,
-        shown.image_src is not None,
-        shown.compare_at_price is not None,
-        shown.price_min,
-        record.vendor,
-        record.type,
-        record.tags,
-        tuple(collections),
-        indexing.options_of(record.option_names, [each.option_values for each in record.variants]),
-        len(words_in(record.title)),
-        indexing.texts_of(record.title, record.description, record.vendor, record.type, record.tags, translations),
-    )
+    traits = b""
+    if shown.visible:
+        traits = book.numbers_of(
+            in_stock=shown.in_stock,
+            image_src=shown.image_src,
+            compare_at_price=shown.compare_at_price,
+            price_min=shown.price_min,
+            title=record.title,
+            description=record.description,
+            vendor=record.vendor,
+            type=record.type,
+            tags=record.tags,
+            collections=collections,
+            options=options_of(record.option_names, [each.option_values for each in record.variants]),
+            translations=[(each.title, each.description) for each in record.translations],
+        )
     return Goods(
         record.handle,
         record.line,
-        digest,
+        record[: len(_SAID)],
+        [*map(tuple, record.variants)],
+        [*map(tuple, record.images)],
+        [(each.language, each.title, each.description) for each in record.translations],
         record.files,
-        (digest, title_key(record.title), *_READ(record), *shown),
-        [(position, *variant) for position, variant in enumerate(record.variants, start=1)],
-        [tuple(image) for image in record.images],
-        [(each.language, each.title, title_key(each.title), each.description) for each in record.translations],
-        record.tags,
         collections,
-        known,
+        tuple(shown),
+        traits,
     )
 
 
-def _digest(record: ProductRecord) -> str:
-    """Of all that a record says: equal for records that make the same product."""
-    said = (_SAID(record), [*map(tuple, record.variants)], [*map(tuple, record.images)])
-    text = repr(said) + "".join(map(repr, record.translations))
-    return sha256(text.encode()).hexdigest()
-
-
-_READ = attrgetter(*_AS_READ)
-_SAID_OTHERWISE = {"variants", "images", "files", "translations"}
-_SAID = attrgetter(
-    *(each.name for each in fields(ProductRecord) if each.compare and each.name not in _SAID_OTHERWISE)
-)
 _PRICE = attrgetter("price")
 
 
@@ -219,8 +233,12 @@ def _in_another_process(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
 
     It is forked, so that it goes on with the open file, and has no more to do than to read it.
     """
+    import fcntl  # which only some systems have
+
     processes = multiprocessing.get_context("fork")
     receiver, sender = processes.Pipe(duplex=False)
+    with suppress(OSError):  # a system may allow less, and then the two wait for each other more often
+        fcntl.fcntl(sender.fileno(), fcntl.F_SETPIPE_SZ, _AHEAD)
     process = processes.Process(target=_send, args=(batches, receiver, sender), daemon=True)
     process.start()
     sender.close()
@@ -234,16 +252,18 @@ def _in_another_process(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
 
 def _received(receiver: Connection) -> Iterator[Batch]:
     try:
-        while isinstance(told := receiver.recv(), Batch):
-            yield told._replace(goods=[Goods(*each) for each in marshal.loads(receiver.recv_bytes())])  # noqa: S302 (our own fork sent it)
+        while told := receiver.recv_bytes():
+            goods, traits, anew, done, digest = marshal.loads(told)  # noqa: S302 (our own process wrote it)
+            yield Batch([Goods(*each) for each in goods], traits, anew, done, digest, receiver.recv())
+        trouble = receiver.recv()
     except EOFError:
         raise BadFile("The process that reads the file was ended from outside. Is there enough memory?") from None
-    if told:
-        raise told
+    if trouble:
+        raise trouble
 
 
 def _send(batches: Iterator[Batch], receiver: Connection, sender: Connection) -> None:
-    """Send each batch, and at last None, or the exception that ended it."""
+    """Send each batch, then nothing, and at last None or the exception that ended it."""
     receiver.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the other process's to answer
     gc.disable()  # reading makes no circles
@@ -251,13 +271,15 @@ def _send(batches: Iterator[Batch], receiver: Connection, sender: Connection) ->
     with suppress(BrokenPipeError):  # nobody is there any more
         try:
             for batch in batches:
-                sender.send(batch._replace(goods=[]))
-                # Plain values all through, in which Python's own format takes half the time that pickling does.
-                sender.send_bytes(marshal.dumps([*map(tuple, batch.goods)]))
+                goods, traits, anew, done, digest, skipped = batch
+                # Sooner than by pickle, which what was skipped needs.
+                sender.send_bytes(marshal.dumps(([*map(tuple, goods)], traits, anew, done, digest)))
+                sender.send(skipped)
         except BrokenPipeError:
             raise
         except Exception as error:
             trouble = error
+        sender.send_bytes(b"")
         sender.send(trouble)
     os._exit(0)  # nothing that was opened before the fork is for this process to close
 

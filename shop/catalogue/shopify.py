@@ -18,7 +18,6 @@ import io
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -79,8 +78,7 @@ class ImageRecord(NamedTuple):
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class TranslationRecord:
+class TranslationRecord(NamedTuple):
     """What a product is called in another language. Blank: as in its own."""
 
     language: str  # a code in lower case
@@ -110,8 +108,7 @@ class VariantRecord(NamedTuple):
     image_src: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ProductRecord:
+class ProductRecord(NamedTuple):
     """A product as the file has it, with at least one variant. Equal records make equal products."""
 
     handle: str
@@ -132,7 +129,7 @@ class ProductRecord:
     images: tuple[ImageRecord, ...]  # by position
     files: tuple[str, ...]  # its images that are files beside the CSV: relative paths, normalised
     translations: tuple[TranslationRecord, ...] = ()  # by language
-    line: int = field(default=0, compare=False, repr=False)  # where it starts in the file
+    line: int = 0  # where it starts in the file
 
 
 def read_products(
@@ -245,10 +242,14 @@ class ProductFile:
 
     def _rows(self) -> Iterator[_Row]:
         width = len(self.header)
+        strip = str.strip
         while (cells := self._next_cells()) is not None:
+            if len(cells) == width:
+                yield _Row(self, self._first_line, [*map(strip, cells), ""], None)
+                continue
             extra = cells[width] if len(cells) > width else None
             blanks = [""] * (width - len(cells) + 1)
-            yield _Row(self, self._first_line, [*map(str.strip, cells[:width]), *blanks], extra)
+            yield _Row(self, self._first_line, [*map(strip, cells[:width]), *blanks], extra)
 
     def _next_cells(self) -> list[str] | None:
         """The next row that isn't blank, its first line noted; None at the end."""
@@ -381,6 +382,8 @@ class _Row:
 
     def text(self, column: str, most: int = NAME_MOST) -> str:
         text = self.cells[self.places[column]]
+        if not text:
+            return text
         if not text.isprintable():
             text = one_line(text)
         if len(text) > most:
@@ -406,17 +409,16 @@ class _Row:
         self.product = handle
         return handle
 
-    def check_width(self) -> None:
-        if self.extra is not None:
-            place = len(self.file.header)
-            raise BadRow(
-                self.file.name,
-                self.line,
-                f"column {place + 1}",
-                self.extra,
-                f"in the header, which has {place} columns",
-                handle=self.product,
-            )
+    def too_wide(self) -> BadRow:
+        place = len(self.file.header)
+        return BadRow(
+            self.file.name,
+            self.line,
+            f"column {place + 1}",
+            self.extra or "",
+            f"in the header, which has {place} columns",
+            handle=self.product,
+        )
 
     @property
     def has_variant(self) -> bool:
@@ -440,7 +442,8 @@ class _Product:
         if row is not self._first and self._fields is None:
             return
         try:
-            row.check_width()
+            if row.extra is not None:
+                raise row.too_wide()
             fields = self._fields or _ProductFields(row)
             variant = self._read_variant(row, fields.option_names)
             image = self._read_image(row)
@@ -462,7 +465,7 @@ class _Product:
         items = items_for(self.handle, list(self._variants))
         variants = zip(items, self._variants.items(), strict=True)
         return self._fields.record(
-            handle=self.handle,
+            self.handle,
             variants=tuple([VariantRecord(item, values, *rest) for item, (values, rest) in variants]),
             images=tuple(sorted(self._images.values(), key=_BY_POSITION)),
             files=tuple(self._files),
@@ -509,31 +512,37 @@ class _Product:
 class _ProductFields:
     """What a product's first row says of the product itself."""
 
-    __slots__ = ("_values", "option_names")
+    __slots__ = ("_line", "_said", "_translations", "option_names")
 
     def __init__(self, row: _Row) -> None:
         self.option_names = row.file.option_names(row)
         published, status, gift_card = row.file.state(row)
-        self._values = {
-            "title": _title(row),
-            "description": _description(row),
-            "vendor": row.text("vendor"),
-            "category": row.text("category", TEXT_MOST),
-            "type": row.text("type"),
-            "tags": row.read("tags", _tags),
-            "collections": row.file.collections(row),
-            "published": published,
-            "status": status,
-            "gift_card": gift_card,
-            "seo_title": row.text("seo_title", TEXT_MOST),
-            "seo_description": row.text("seo_description", TEXT_MOST),
-            "option_names": self.option_names,
-            "translations": _translations(row) if row.file.languages else (),
-            "line": row.line,
-        }
+        self._said = (  # in the order of a record's fields
+            _title(row),
+            _description(row),
+            row.text("vendor"),
+            row.text("category", TEXT_MOST),
+            row.text("type"),
+            row.read("tags", _tags),
+            row.file.collections(row),
+            published,
+            status,
+            gift_card,
+            row.text("seo_title", TEXT_MOST),
+            row.text("seo_description", TEXT_MOST),
+            self.option_names,
+        )
+        self._translations = _translations(row) if row.file.languages else ()
+        self._line = row.line
 
-    def record(self, **rest: object) -> ProductRecord:
-        return ProductRecord(**self._values, **rest)  # type: ignore[arg-type]
+    def record(
+        self,
+        handle: str,
+        variants: tuple[VariantRecord, ...],
+        images: tuple[ImageRecord, ...],
+        files: tuple[str, ...],
+    ) -> ProductRecord:
+        return ProductRecord(handle, *self._said, variants, images, files, self._translations, self._line)
 
 
 class _Unfit(ValueError):
@@ -733,6 +742,8 @@ def _image_scheme(tag: str, attribute: str, value: str) -> str | None:
 
 def _without_empty_end(html: str) -> str:
     """Cleaned HTML without the empty paragraphs and line breaks that editors leave at its end."""
+    if _FULL_END.search(html, len(html) - 12):
+        return html
     end = len(html)
     while empty := _EMPTY_END.search(html[max(0, end - 100) : end]):
         end -= len(empty[0])
@@ -757,6 +768,7 @@ _CLEAN = re.compile(
     r"</(?P=inline)>[^<>&\x00\r\xa0]*)*</(?P=block)>)*"
 )
 _HEADING = re.compile(r"(</?h)([1-6])")
+_FULL_END = re.compile(r"[^\s<>;]</[a-z0-6]+>\Z")  # the end of most, seen sooner than that it isn't empty
 _EMPTY_END = re.compile(r"(?:\s|&nbsp;|<br>|<(p|div|span|li|ul|h[2-6])>(?:\s|&nbsp;|<br>)*</\1>)\Z")
 _ALLOWED_TAGS = (
     "a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption figure"

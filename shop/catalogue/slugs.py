@@ -49,7 +49,7 @@ def items_for(handle: str, variants: Sequence[tuple[str, ...]]) -> list[str]:
     """
     if len(variants) == 1:
         return [handle]
-    plain = {values: item_for(handle, values) for values in variants}
+    plain = {values: handle + _ending_for(values) for values in variants}
     if len(set(plain.values())) == len(variants):
         return list(plain.values())
     apart = _tell_apart(plain)

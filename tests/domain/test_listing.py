@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from shop.catalogue import facets, indexing, listing, sets, store, version
+from shop.catalogue import facets, indexing, listing, sets, store, traits, version
 from shop.catalogue.importing import import_file
 from shop.catalogue.listing import Wish, find_collections, find_featured, find_page, find_related
 from shop.catalogue.slugs import items_for
@@ -48,6 +48,7 @@ def small():
         patch.setattr(facets, "_AT_ONCE", 1)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
+        patch.setattr(traits, "MOST_TRAITS", 40)
         yield
 
 
