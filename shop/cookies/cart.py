@@ -16,7 +16,7 @@ CART = Kind(
     N_("What you put in your cart: items and quantities, and nothing about you."),
     budget=2000,
     lives=timedelta(days=30),
-    full=N_("Your cart is full: it has no room for another line. It is as it was. Remove a line to make room."),
+    full=N_("Your cart is full: it has no room for more. It is as it was. Remove a line to make room."),
 )
 _LONGEST_ITEM = 255
 

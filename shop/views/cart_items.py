@@ -8,7 +8,7 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from werkzeug.wrappers import Response as BaseResponse
 
 from shop import cookies, delivery, hypermedia, language
-from shop.cart import BadQuantity, BadStep, CartError, Change, Line, parse_quantity
+from shop.cart import BadQuantity, BadStep, CartError, Change, Line, OutOfStock, parse_quantity
 from shop.catalogue import store
 from shop.catalogue.products import MOST_OF_ONE, Variant
 from shop.cookies import OverBudget
@@ -27,7 +27,7 @@ def new() -> str | BaseResponse:
     item = request.args.get("item", "")
     variant = find(item)
     if variant is None:
-        return redirect(url_for("products.show", handle=item), 303)
+        return redirect(url_for("products.show", handle=item, quantity=request.args.get("quantity")), 303)
     quantity, error = request.args.get("quantity") or "1", ""
     try:
         parse_quantity(quantity)
@@ -72,8 +72,11 @@ def update(item: str) -> BaseResponse:
         return _remove(line)
     if line.variant is None:
         abort(404, description=_("This item is no longer in the shop. You can remove it from your cart."))
-    change = cart.setting(line.variant, quantity)
-    cookies.keep_cart(change.cart)
+    try:
+        change = cart.setting(line.variant, quantity)
+        cookies.keep_cart(change.cart)
+    except (OutOfStock, OverBudget) as refusal:
+        return _refuse_quantity(item, str(quantity), refusal)
     return hypermedia.changed(*carried.line(item), message=_set(change), page=url_for("cart.show"))
 
 
@@ -120,11 +123,12 @@ def _wanted_quantity(now: int) -> int:
     return min(now + int(step), MOST_OF_ONE)
 
 
-def _refuse_quantity(item: str, typed: str, refusal: BadQuantity) -> BaseResponse:
+def _refuse_quantity(item: str, typed: str, refusal: Exception) -> BaseResponse:
     """Say why a line stays as it was; what was typed stays, to be corrected."""
     if not hypermedia.wants_fragments():
         return page_with_refused(carried.Refused(item, typed, str(refusal)))
-    shown = () if typed.strip() else carried.line(item)  # an emptied field has nothing to correct
+    # An emptied field has nothing to correct, nor has a wish that there is no stock or room for.
+    shown = () if isinstance(refusal, BadQuantity) and typed.strip() else carried.line(item)
     return hypermedia.fragments(*shown, message=Message(str(refusal), "bad"), status=422)
 
 

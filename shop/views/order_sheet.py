@@ -31,9 +31,12 @@ def add() -> BaseResponse:
     typed = _typed()
     found = find_variants([*typed, *cookies.current_cart().quantities])
     variants = [found[item] for item in typed if item in found and found[item].visible]
-    if len(variants) < len(typed):
+    if not variants:
         abort(404, description=_("This item is not in the shop (any more)."))
     handle = variants[0].handle
+    if len(variants) < len(typed):
+        problem = _("Not all of these are in the shop any more, so nothing was added yet. Look over the others.")
+        return _refuse(handle, Sheet(typed, problem=problem))
     wishes: list[tuple[Variant, int]] = []
     errors: dict[str, str] = {}
     for variant in variants:

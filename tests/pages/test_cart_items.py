@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from shop.cookies.cart import CART
+from shop.cookies.jar import encode
 from tests.conftest import HTMX, OWN, both_ways, cart_cookie, set_cart, soup, text
 
 
@@ -260,6 +262,19 @@ def test_a_line_sold_out_meanwhile_keeps_its_place(client, headers):
 
     assert answer.status_code == 422
     assert cart_cookie(client) == '{"mantel-clock":2}'
+    assert "sold out" in soup(answer).find(id="cart-line-mantel-clock-problem").text.lower()
+
+
+def test_a_quantity_that_the_cookie_has_no_room_for_is_told_in_the_cart(client):
+    cart = {"mug": 9}
+    while (rest := CART.budget - len("cart") - len(encode({**cart, "": 1}))) > 0:
+        cart["x" * min(rest, 200 + len(cart))] = 1
+    client.set_cookie("cart", encode(cart))
+    answer = client.post("/cart-items/mug", data={"step": "1"}, headers=OWN)
+
+    assert answer.status_code == 422
+    assert "full" in soup(answer).find(id="cart-line-mug-problem").text
+    assert "Set-Cookie" not in answer.headers
 
 
 # A link that offers to add

@@ -254,6 +254,14 @@ def test_what_costs_nothing_is_offered_the_one_way_that_takes_it(app, client, da
     assert client.post("/orders", data=unasked | ANN, headers=OWN).status_code == 303
 
 
+def test_a_cart_of_nothing_that_can_be_bought_offers_no_order(client):
+    set_cart(client, '{"mantel-clock":2}')
+    page = soup(client.get("/checkout"))
+
+    assert not page.select_one("#place-order")
+    assert page.select_one("#checkout-summary a[href='/cart']")
+
+
 def test_a_long_name_comes_back_whole(client, filled):
     page = soup(client.post("/orders", data=filled | {"name": "x" * 700}, headers=OWN))
 
