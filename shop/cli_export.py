@@ -15,6 +15,7 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from shop.catalogue.currency import check_currency
 from shop.catalogue.export import Dialect, count_products, write_products
 from shop.cli_shared import FILE, chosen_settings, of_catalogue, opened, writing_progress
 from shop.database import Database
@@ -77,6 +78,7 @@ def products(dialect: str, output: Path | None) -> None:
     """
     settings = chosen_settings()
     with opened(settings) as database, _one_moment(database) as connection, _writing(output) as file:
+        check_currency(connection, settings.currency)
         written = write_products(connection, _currency(settings), cast(Dialect, dialect), file)
         count = sum(1 for _ in writing_progress(written, count_products(connection), "products"))
     _report(count, "product", output)

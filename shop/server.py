@@ -39,6 +39,7 @@ from granian.server.mp import MPServer
 from werkzeug.test import Client
 
 from shop import access_log, background, create_app, language
+from shop.catalogue.currency import check_currency
 from shop.catalogue.indexing import catch_up
 from shop.database import Database, collections, imports, products
 from shop.money import Currency
@@ -138,11 +139,12 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
         digest = _digest(catalogue) if catalogue else ""
         database.migrate()
         catch_up(database)
-        if catalogue and digest != _last_import(database):
+        if catalogue and (digest, settings.currency) != _last_import(database):
             click.echo(_import(database, catalogue, settings, showing, replace=True))
         elif not catalogue and _is_empty(database):
             load_demo(database, settings, showing)
         with database.reading() as connection:
+            check_currency(connection, settings.currency)
             shown = sa.select(sa.func.count()).select_from(products).where(products.c.visible)
             return connection.execute(shown).scalar_one()
     finally:
@@ -174,12 +176,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _last_import(database: Database) -> str | None:
-    """The digest of the file that was imported last."""
+def _last_import(database: Database) -> tuple[str, str] | None:
+    """The digest of the file that was imported last, and the currency of its prices."""
+    last = sa.select(imports.c.digest, imports.c.currency).order_by(imports.c.id.desc()).limit(1)
     with database.reading() as connection:
-        return connection.execute(
-            sa.select(imports.c.digest).order_by(imports.c.id.desc()).limit(1)
-        ).scalar_one_or_none()
+        found = connection.execute(last).one_or_none()
+    return found and (found.digest, found.currency)
 
 
 def _is_empty(database: Database) -> bool:

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shop.catalogue import bulk, indexing
+from shop.catalogue.currency import check_currency
 from shop.catalogue.indexing import Indexer
 from shop.catalogue.reading import (
     BATCH,
@@ -123,7 +124,7 @@ def import_file(
     With `replace`, products that aren't in the file are no longer published. With `skip_bad_rows`, a bad row is
     left out and listed in the report: a later row alone, the whole product when its first row is bad, which then
     stays in the shop as it was. `progress` is called with the bytes read and their total.
-    Raises BadRow, or BadFile, with the shop as it was; pictures copied until then stay.
+    Raises BadRow, BadFile or OtherCurrency, with the shop as it was; pictures copied until then stay.
     """
     path = Path(path)
     report = Report()
@@ -131,7 +132,9 @@ def import_file(
     with closing(Export(path, currency, skip_bad_rows=skip_bad_rows)) as export:
         report.ignored_columns = export.ignored_columns
         with _uncollected(), export.batches() as batches, database.writing() as connection:
-            run = _Import(connection, report, _Pictures(path.parent, settings.images), path.name)
+            if not replace:  # what isn't in the file keeps its prices
+                check_currency(connection, settings.currency)
+            run = _Import(connection, report, _Pictures(path.parent, settings.images), path.name, settings.currency)
             for batch in batches:
                 report.skipped += batch.skipped
                 run.take(batch, skip_bad_rows)
@@ -160,7 +163,9 @@ def _uncollected() -> Iterator[None]:
 class _Import:
     """One run of an import, in a transaction."""
 
-    def __init__(self, connection: Connection, report: Report, pictures: _Pictures, source: str) -> None:
+    def __init__(
+        self, connection: Connection, report: Report, pictures: _Pictures, source: str, currency: str
+    ) -> None:
         self._connection = connection
         self._report = report
         self._pictures = pictures
@@ -170,7 +175,7 @@ class _Import:
         if not indexing.is_current(connection):
             indexing.reindex(connection)
         self._indexer = Indexer(connection)
-        start = {"source": source, "digest": "", "finished_at": self._now}
+        start = {"source": source, "digest": "", "finished_at": self._now, "currency": currency}
         self._id: int = connection.scalars(imports.insert().values(start).returning(imports.c.id)).one()
         self._last_product = connection.scalar(sa.select(sa.func.max(products.c.id))) or 0
 

@@ -341,7 +341,7 @@ def test_two_shops_never_share_a_port(tmp_path):
         ("SHOP_PORT", "abc", "SHOP_PORT is 'abc', but must be a whole number"),
         ("SHOP_COLOUR", "red", "SHOP_COLOUR is 'red', but must be one of"),
         ("SHOP_HOST", "192.0.2.1", "SHOP_HOST is '192.0.2.1', which is no address of this machine"),
-        ("SHOP_DATABASE_URL", "mysql://shop", "SHOP_DATABASE_URL is 'mysql://shop', but must be"),
+        ("SHOP_DATABASE_URL", "mysql://shop", "SHOP_DATABASE_URL is …, but must be"),
         ("SHOP_DATABASE_URL", "postgresql+psycopg://shop@127.0.0.1:1/shop", "The database says: "),
     ],
 )
@@ -359,6 +359,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, command):
 
 
 # Import and demo
+
+
+def test_prices_stay_in_the_currency_that_they_came_in(tmp_path):
+    dollars, euros = ({"SHOP_DATA": str(tmp_path), "SHOP_CURRENCY": code} for code in ("USD", "EUR"))
+    assert run_shop("import", SHELF, **dollars).returncode == 0
+
+    for command in (["serve"], ["import", SHELF], ["demo"], ["export", "products"]):
+        assert "prices are in USD, but SHOP_CURRENCY is EUR" in only_line(run_shop(*command, **euros))
+    assert run_shop("import", "--replace", SHELF, **euros).returncode == 0
+    assert "prices are in EUR" in only_line(run_shop("export", "products", **dollars))
+    assert run_shop("export", "products", **euros).returncode == 0
 
 
 def test_an_import_says_what_it_did(tmp_path):
