@@ -35,7 +35,9 @@ imports = Table(
     Column("source", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("finished_at", Text, nullable=False),  # UTC, ISO 8601
-    Column("currency", Text, nullable=False, server_default=sa.text("''")),  # of its prices; empty where it wasn't kept
+    Column(
+        "currency", Text, nullable=False, server_default=sa.text("''")
+    ),  # of its prices; empty where it wasn't kept
 )
 
 # What a listing shows is kept with the product (price range, first picture, whether anything is in stock), written by

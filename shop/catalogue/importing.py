@@ -209,6 +209,8 @@ class _Import:
 
     def finish(self, replace: bool, digest: str) -> None:
         """What only the end of the file can tell."""
+        if replace and not self._report.products:
+            raise BadFile(f"{self._source} has no products: in place of the shop's, there would be none.")
         if replace:
             self._unpublish_others()
         self._connection.execute(

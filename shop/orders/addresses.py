@@ -113,6 +113,12 @@ def _form_of(country: str, *, at_home: bool) -> tuple[Field, ...]:
     return tuple(sorted(asked, key=lambda field: _place(field.name, rules.address_format)))
 
 
+def regions_of(country: str) -> dict[str, str]:
+    """The regions that the form of `country` lists, by their names and by their own spellings, in small letters."""
+    choices = next((field.choices for field in form_of(country) if field.name == "region"), ())
+    return {label.casefold(): code for code, label in choices} | {code.casefold(): code for code, _label in choices}
+
+
 def _place(name: str, written: str) -> int:
     """Where a field stands when its country writes an address; a second line comes right after the first."""
     token = {"line1": "%A", "line2": "%D", "postcode": "%Z", "city": "%C", "region": "%S"}[name]

@@ -19,7 +19,7 @@ from typing import Any
 
 from shop.language import gettext as _
 from shop.money import Currency, NotAPrice
-from shop.orders.addresses import form_of
+from shop.orders.addresses import form_of, regions_of
 from shop.orders.terms_file import Entry, TermsError, Unfit, read_file, shown
 from shop.users import countries
 
@@ -310,8 +310,7 @@ def _regions(country: str, value: Any) -> tuple[str, ...]:
     field = next((field for field in form_of(country) if field.name == "region"), None)
     if field is None:
         raise Unfit(f"left out: addresses in {country} have no region")
-    known = {label.casefold(): code for code, label in field.choices}
-    known |= {code.casefold(): code for code, label in field.choices}
+    known = regions_of(country)
     for name in names:
         if known and name.casefold() not in known:
             some = ", ".join(code for code, _label in field.choices[:5])

@@ -117,7 +117,9 @@ def home_country() -> str:
 def _prefilled() -> dict[str, str]:
     shopper = cookies.shopper()
     values = {name: value for name, value in asdict(shopper).items() if name in FIELDS} if shopper else {}
-    return values | {"country": values.get("country") or home_country()}
+    country = values.get("country") or home_country()
+    region = values.get("region", "").strip()  # as it was typed, where the checkout may have a list to choose from
+    return values | {"country": country, "region": addresses.regions_of(country).get(region.casefold(), region)}
 
 
 def _checked_contact(values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -22,7 +22,7 @@ from shop.orders import letters, payment, store
 from shop.orders.orders import Order
 from shop.orders.payment import PaymentMethod, ProviderError
 from shop.orders.placing import Changed, NoShipping, NotTaken, Refused, RefusedCode, Seen, Wish, place, quote
-from shop.users import UserError
+from shop.users import InvalidUser, UserError
 from shop.views import checkout
 from shop.views.checkout import FIELDS, CheckoutForm
 from shop.views.shared import connection, disconnect
@@ -167,8 +167,15 @@ def _register(form: CheckoutForm) -> None:
     """Put the shopper in this browser's list, as the form's tick asks. The order stands whether or not it can be."""
     try:
         cookies.change_users(lambda users: users.registering(form.values)[0])
-    except (UserError, SQLAlchemyError):
+    except (UserError, OverBudget, SQLAlchemyError) as error:
         current_app.logger.info("A shopper could not be registered with an order")
+        known = isinstance(error, InvalidUser) and set(error.errors) == {"email"}
+        cookies.tell(
+            _("You are registered in this browser already. What is new in your address was not kept.")
+            if known
+            else _("Your order is placed, but you could not be registered in this browser."),
+            "warning",
+        )
 
 
 def _absolute(path: str) -> str:

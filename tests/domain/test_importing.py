@@ -480,6 +480,16 @@ def test_a_reader_that_is_killed_leaves_the_shop_as_it_was(bring, dump, monkeypa
     assert dump() == before
 
 
+def test_no_products_replace_none(bring, dump):
+    bring(TEA)
+    before = dump()
+
+    with pytest.raises(BadFile, match="has no products"):
+        bring(TEA.splitlines()[0] + "\n", replace=True)
+
+    assert dump() == before
+
+
 def test_what_refers_to_no_product_is_refused_after_an_import_as_before(bring, database):
     bring(TEA)
     bring(TEA.replace("gift", "present").replace("Large", "Huge"), replace=True)

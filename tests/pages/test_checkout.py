@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from shop.database import order_lines, orders, outbox, variants
 from shop.money import Currency
 from shop.orders.terms import read_terms
-from tests.conftest import HTMX, OWN, cart_cookie, set_cart, soup, text
+from tests.conftest import HTMX, OWN, both_ways, cart_cookie, set_cart, soup, text
 
 ANN = {
     "name": "Ann Lee",
@@ -252,6 +252,25 @@ def test_what_costs_nothing_is_offered_the_one_way_that_takes_it(app, client, da
     assert page.select_one("#place-order").text == "Place the order: $0.00"
     unasked = {name: value for name, value in fields(page).items() if name != "payment"}
     assert client.post("/orders", data=unasked | ANN, headers=OWN).status_code == 303
+
+
+@both_ways
+def test_the_state_that_somebody_registered_with_is_found_in_the_list(client, headers):
+    person = {"name": "Bo", "email": "bo@example.org", "country": "US", "region": "new york", "line1": "1 Elm St"}
+    client.post("/users", data=person, headers=headers)
+    choose = soup(client.get("/users")).select_one("#user-list input[name=user]")
+    client.post("/shopper", data={"user": choose["value"]}, headers=headers)
+    set_cart(client, '{"mug":1}')
+
+    assert fields(soup(client.get("/checkout")))["region"] == "NY"
+
+
+def test_who_is_registered_already_is_told_that_nothing_of_it_changed(client, filled):
+    client.post("/users", data={"name": "Ann", "email": ANN["email"]}, headers=OWN)
+    answer = client.post("/orders", data=filled | {"register": "1"}, headers=OWN)
+
+    assert answer.status_code == 303
+    assert "You are registered in this browser already." in text(client.get(answer.location), "#messages")
 
 
 def test_a_cart_of_nothing_that_can_be_bought_offers_no_order(client):

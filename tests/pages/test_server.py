@@ -361,6 +361,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, command):
 # Import and demo
 
 
+@pytest.mark.parametrize("currency", ["JPY", "KWD"])
+def test_the_demo_has_prices_in_any_currency(tmp_path, currency):
+    assert "57 created" in run_shop("demo", SHOP_DATA=str(tmp_path), SHOP_CURRENCY=currency).stdout
+
+
 def test_prices_stay_in_the_currency_that_they_came_in(tmp_path):
     dollars, euros = ({"SHOP_DATA": str(tmp_path), "SHOP_CURRENCY": code} for code in ("USD", "EUR"))
     assert run_shop("import", SHELF, **dollars).returncode == 0
