@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from flask import Flask, session
 
+from shop import language
 from shop.cookies.cart import CART, cart_problem, current_cart, erase_cart
 from shop.cookies.jar import COOKIE_OCTETS, Kind, Unreadable, received, sent
 from shop.cookies.language import LANGUAGE, keep_language
@@ -100,6 +101,11 @@ def _read_users() -> tuple[Any, str | None]:
     return user_list.users.to_json(), user_list.problem
 
 
+def _read_language() -> tuple[Any, str | None]:
+    code = sent(LANGUAGE)
+    return code, None if code in language.available() else _("it names no language of this shop")
+
+
 # What each cookie says as JSON, and what is wrong with it.
 _READ: dict[str, Callable[[], tuple[Any, str | None]]] = {
     CART.name: lambda: (dict(current_cart().quantities), cart_problem()),
@@ -107,5 +113,5 @@ _READ: dict[str, Callable[[], tuple[Any, str | None]]] = {
     SESSION.name: _read_session,
     SAVED.name: lambda: (list(saved_items()), list_problem(SAVED)),
     RECENT.name: lambda: (list(recent_products()), list_problem(RECENT)),
-    LANGUAGE.name: lambda: (sent(LANGUAGE), None),
+    LANGUAGE.name: _read_language,
 }

@@ -21,6 +21,8 @@ def create() -> BaseResponse:
     handle = request.form.get("handle", "")
     cards = store.find_cards(connection(), dict.fromkeys((handle, *cookies.recent_products())), language.spoken())
     if not cards or cards[0].handle != handle:
+        if not hypermedia.wants_fragments():
+            abort(404)
         return make_response("", 404)
     cookies.remember_product(handle)
     if not hypermedia.wants_fragments():

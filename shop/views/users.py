@@ -18,7 +18,7 @@ from shop.hypermedia import Message, Partial, Undo
 from shop.language import gettext as _
 from shop.language import ngettext
 from shop.seals import Broken
-from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, User, UserError, Users, countries
+from shop.users import FIELDS, LONGEST, PAGE_SIZE, InvalidUser, UnknownUser, User, UserError, Users, countries
 from shop.views import carried, listing
 from shop.views.shared import address_of
 
@@ -117,15 +117,25 @@ def edit(user_id: str) -> str:
 @bp.post("/users/<user_id>")
 def update(user_id: str) -> BaseResponse:
     before = cookies.current_user_list()
-    user = before.users.find(user_id)
     try:
+        user = before.users.find(user_id)
         after = cookies.change_users(lambda users: users.updating(user_id, request.form)[0])
+    except UnknownUser:
+        if hypermedia.wants_fragments():
+            raise  # the form stays on screen
+        return _offer_to_register()
     except InvalidUser as invalid:
         return _refuse(UserForm(_typed(), invalid.errors, user), "pages/users/edit.html")
     row = Partial(_row_id(user), "fragments/user-row.html", context={"user": after.users.find(user_id)})
     partials = (row, carried.shopper()) if _is_list_on_screen() else ()
     page = url_for(".show", user_id=user_id)
     return hypermedia.changed(*partials, message=_told(_("Saved."), before, after), page=page)
+
+
+def _offer_to_register() -> BaseResponse:
+    """What was typed for somebody who has gone meanwhile, in another tab for example."""
+    summary = _("This person is not registered in this browser. What you typed is here, to register them anew.")
+    return make_response(render_template("pages/users/new.html", form=UserForm(_typed()), summary=summary), 404)
 
 
 @bp.post("/users/<user_id>/delete")

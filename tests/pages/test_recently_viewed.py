@@ -59,6 +59,9 @@ def test_what_is_no_product_changes_nothing(client, handle):
 
     assert (answer.status_code, answer.text) == (404, "")
     assert recent(client) == ["mug"]
+    plain = client.post("/recently-viewed", data={"handle": handle}, headers=OWN)
+    assert plain.status_code == 404
+    assert soup(plain).select("main a[href]")
 
 
 def test_a_broken_cookie_starts_again(client):

@@ -361,6 +361,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, command):
 # Import and demo
 
 
+@pytest.mark.parametrize("value", ['{"mug":', "gAAAAABnot-ours", "language=klingon"])
+def test_what_is_no_cookie_of_ours_is_told(tmp_path, value):
+    assert "That can't be read" in only_line(run_shop("cookie", "decode", SHOP_DATA=str(tmp_path), stdin=value))
+    assert run_shop("cookie", "decode", SHOP_DATA=str(tmp_path), stdin="language=ru").stdout == '"ru"\n'
+
+
 @pytest.mark.parametrize("currency", ["JPY", "KWD"])
 def test_the_demo_has_prices_in_any_currency(tmp_path, currency):
     assert "57 created" in run_shop("demo", SHOP_DATA=str(tmp_path), SHOP_CURRENCY=currency).stdout

@@ -474,6 +474,16 @@ def test_who_is_not_registered_here_is_a_404_with_a_way_on(clerk, method, path, 
         assert soup(answer).select("main a[href]")
 
 
+def test_what_was_typed_for_who_is_gone_can_be_registered_anew(clerk):
+    data = {"name": "Xenia", "email": "x@example.org", "city": "Riga"}
+    form = soup(clerk.post("/users/nobody", data=data, headers=OWN)).select_one(
+        "main form.user-form, main form[action='/users']"
+    )
+
+    assert form["action"] == "/users"
+    assert {name: form.select_one(f"[name={name}]")["value"] for name in data} == data
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", "/users/annannan/delete"), ("GET", "/shopper")])
 def test_addresses_of_forms_alone(clerk, method, path):
     assert clerk.open(path, method=method).status_code == 405
