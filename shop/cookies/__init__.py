@@ -23,7 +23,7 @@ from shop.cookies.lists import (
     saved_items,
     saved_problem,
 )
-from shop.cookies.session import is_told, recent_orders, remember_order, tell, told
+from shop.cookies.session import is_told, recent_orders, remember_order, session_problem, tell, told
 from shop.cookies.users import (
     UserList,
     change_users,
@@ -73,6 +73,7 @@ __all__ = [
     "saved_items",
     "saved_problem",
     "seal",
+    "session_problem",
     "shopper",
     "tell",
     "told",

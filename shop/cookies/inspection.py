@@ -14,7 +14,7 @@ from shop.cookies.cart import CART, cart_problem, current_cart, erase_cart
 from shop.cookies.jar import COOKIE_OCTETS, Kind, Unreadable, received, sent
 from shop.cookies.language import LANGUAGE, keep_language
 from shop.cookies.lists import RECENT, SAVED, forget, list_problem, recent_products, saved_items
-from shop.cookies.session import SESSION
+from shop.cookies.session import SESSION, session_problem
 from shop.cookies.users import USERS, current_user_list, erase_users
 from shop.language import gettext as _
 
@@ -93,7 +93,7 @@ def _kept(kind: Kind) -> Kept:
 
 
 def _read_session() -> tuple[Any, str | None]:
-    return dict(session), None if session else _("it was changed, or written by somebody else")
+    return dict(session), session_problem()
 
 
 def _read_users() -> tuple[Any, str | None]:

@@ -12,6 +12,7 @@ from itsdangerous import BadSignature
 from shop.asked import known
 from shop.cookies.jar import Kind, remembered, sent
 from shop.language import N_
+from shop.language import gettext as _
 from shop.settings import Settings
 
 SESSION = Kind(
@@ -87,6 +88,11 @@ def remember_order(token: str) -> None:
     """Let this browser list the order, as the latest of six."""
     session.permanent = True
     session["orders"] = [token, *(each for each in recent_orders() if each != token)][:_MOST_ORDERS]
+
+
+def session_problem() -> str | None:
+    """What is wrong with the session cookie that the browser sent, as the end of a sentence; None when it is fine."""
+    return _("it was changed, or written by somebody else") if sent(SESSION) and not session else None
 
 
 def recent_orders() -> tuple[str, ...]:

@@ -36,7 +36,8 @@ _AMOUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 @bp.get("/orders")
 def index() -> str:
     found = (store.find_by_token(connection(), token) for token in cookies.recent_orders())
-    return render_template("pages/orders/index.html", orders=[order for order in found if order])
+    orders = [order for order in found if order]
+    return render_template("pages/orders/index.html", orders=orders, problem=cookies.session_problem())
 
 
 @bp.get("/orders/<token>")

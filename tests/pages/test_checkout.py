@@ -94,6 +94,14 @@ def test_an_order_is_placed_and_shown(client, database, filled, find):
     assert count(database, outbox) >= 1
 
 
+def test_a_list_of_orders_that_cannot_be_read_says_so(client):
+    client.set_cookie("session", "x.y.z")
+    answer = client.get("/orders")
+
+    assert "could not be read" in text(answer, "main")
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_the_order_is_listed_in_this_browser_and_in_no_other(app, client, filled):
     location = client.post("/orders", data=filled, headers=OWN).location
 
