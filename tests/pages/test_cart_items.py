@@ -291,6 +291,12 @@ def test_a_link_offers_and_changes_nothing(client):
     assert "Set-Cookie" not in answer.headers
 
 
+def test_a_link_to_what_has_versions_keeps_its_quantity_until_one_is_chosen(client):
+    page = soup(client.get("/cart-items?item=shirt&quantity=3", follow_redirects=True))
+
+    assert page.select_one("#add-form [name=quantity]")["value"] == "3"
+
+
 def test_a_link_with_a_bad_quantity_says_so_and_offers_one(client):
     page = soup(client.get("/cart-items?item=mug&quantity=lots"))
 
