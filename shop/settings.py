@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from babel import Locale, UnknownLocaleError
 from babel.numbers import list_currencies
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from shop import colours, language, theme
@@ -220,8 +220,8 @@ def _database_url(text: str) -> str:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        url = URL.create("none")
-    if url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database:
+        url = None
+    if url is None or url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database:
         raise _Unfit("sqlite:///path/to/file or postgresql+psycopg://user:password@host/database")
     return text
 
