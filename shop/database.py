@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine, make_url
 
 from shop.settings import PROJECT
 from shop.turns import MOST_WAITING, waiting
-from shop.watch import RowWatch, SqliteWatch, Watch
+from shop.watch import RowWatch, SqliteWatch, Version, Watch
 
 metadata = MetaData(
     naming_convention={
@@ -161,13 +161,14 @@ product_translations = Table(
     Column("description", Text, nullable=False),
 )
 
-# One row. `number` is the catalogue's version (catalogue/version.py); `listed` is the version at which the product
-# sets were written last, and `format` says by which rules (catalogue/indexing.py).
+# One row. `number` and `stock` are the catalogue's version (catalogue/version.py); `listed` is the number at which
+# the product sets were written last, and `format` says by which rules (catalogue/indexing.py).
 catalogue_version = Table(
     "catalogue_version",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("number", sa.BigInteger, nullable=False),
+    Column("stock", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     Column("listed", sa.BigInteger, nullable=False),
     Column("format", Integer, nullable=False),
 )
@@ -330,8 +331,8 @@ class Database:
         self._idle: list[Connection] = []
         self._watch: Watch = SqliteWatch(str(path)) if self.engine.dialect.name == "sqlite" else RowWatch(self.engine)
 
-    def catalogue_version(self) -> int | None:
-        """The number that every change of the catalogue raises, as of now; None when the database doesn't answer."""
+    def catalogue_version(self) -> Version | None:
+        """The catalogue's version as of now; None when the database doesn't answer."""
         return self._watch.version()
 
     @contextmanager

@@ -14,7 +14,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from io import BytesIO
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from shop import Shop
+    from shop.watch import Version
 
 Headers = list[tuple[str, str]]
 
@@ -64,7 +65,8 @@ _LEAST_COMPRESSED = 600  # bytes; below, the headers are most of the answer
 class Answer:
     """A whole answer, ready to be sent. `logged_path` is what the access log says of where it was.
 
-    `coding` is how the body was packed in haste: worth another look if it is asked for again.
+    `coding` is how the body was packed in haste: worth another look if it is asked for again. `with_stock` is as with
+    `keep`.
     """
 
     status: str
@@ -73,11 +75,15 @@ class Answer:
     etag: str
     logged_path: str
     coding: str = ""
+    with_stock: bool = False
 
 
-def keep() -> None:
-    """Let the answer to the present request be given again to the same request. It must have changed nothing here."""
-    asked.environ()[_KEEP] = True
+def keep(with_stock: bool = False) -> None:
+    """Let the answer to the present request be given again to the same request. It must have changed nothing here.
+
+    `with_stock`: only until any count of the stock changes, as a cart holds no more than there is.
+    """
+    asked.environ()[_KEEP] = with_stock
 
 
 def known_by(digest: str) -> None:
@@ -95,9 +101,9 @@ def by_htmx(environ: WSGIEnvironment) -> bool:
     return "HTTP_HX_REQUEST" in environ or "HTTP_HX_REQUEST_TYPE" in environ
 
 
-def version() -> int | None:
+def version() -> Version | None:
     """The catalogue's version as of the beginning of the present request; None when the database is away."""
-    found: int | None = asked.environ().get(VERSION)
+    found: Version | None = asked.environ().get(VERSION)
     return found
 
 
@@ -122,7 +128,7 @@ class Delivery:
             if answer is not None:
                 if answer.coding:
                     answer = _repacked(answer, environ)
-                    shop.pages.put(key, answer, _size(key, answer), version)
+                    _put(shop, key, answer, version)
                 return _send(answer, environ, start_response, started)
         now = asked.begin(environ, shop)
         try:
@@ -134,8 +140,8 @@ class Delivery:
             start_response(status, headers)
             return chunks
         answer = _finished(status, headers, chunks, environ)
-        if key is not None and version is not None and environ.get(_KEEP) and _may_be_kept(answer, environ):
-            shop.pages.put(key, answer, _size(key, answer), version)
+        if key is not None and version is not None and _KEEP in environ and _may_be_kept(answer, environ):
+            _put(shop, key, answer, version)
         return _send(answer, environ, start_response, started)
 
 
@@ -154,8 +160,9 @@ def _key(environ: WSGIEnvironment) -> tuple[Any, ...] | None:
     return (form, *read, *[environ.get(name) for name in _READ_WITH_A_FORM])
 
 
-def _size(key: tuple[Any, ...], answer: Answer) -> int:
-    return len(answer.body) + sum(map(len, filter(None, key))) + _HEADERS
+def _put(shop: Shop, key: tuple[Any, ...], answer: Answer, version: Version) -> None:
+    size = len(answer.body) + sum(map(len, filter(None, key))) + _HEADERS
+    shop.pages.put(key, answer, size, version if answer.with_stock else version.of_pages)
 
 
 def _may_be_kept(answer: Answer, environ: WSGIEnvironment) -> bool:
@@ -192,7 +199,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
     etag = ""
     if (
         status.startswith("200")
-        and environ.get(_KEEP)
+        and _KEEP in environ
         and environ["REQUEST_METHOD"] == "GET"
         and _header(headers, "Set-Cookie") is None
     ):
@@ -204,7 +211,8 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
         headers += [("Content-Encoding", coding), ("Content-Length", str(len(body)))]
     worth_it = "HTTP_COOKIE" not in environ
-    return Answer(status, headers, body, etag, access_log.path_of(environ), coding if worth_it else "")
+    path, with_stock = access_log.path_of(environ), environ.get(_KEEP, True)
+    return Answer(status, headers, body, etag, path, coding if worth_it else "", with_stock)
 
 
 def _close(chunks: Iterable[bytes]) -> None:
@@ -220,7 +228,7 @@ def _repacked(answer: Answer, environ: WSGIEnvironment) -> Answer:
     etag = answer.etag and _etag(_content(answer.etag), coding, "thorough")
     new = {"ETag": etag, "Content-Encoding": coding, "Content-Length": str(len(packed))}
     headers = [(name, new.get(name, value)) for name, value in answer.headers]
-    return Answer(answer.status, headers, packed, etag, answer.logged_path)
+    return replace(answer, headers=headers, body=packed, etag=etag, coding="")
 
 
 def _send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse, started: float) -> Iterable[bytes]:

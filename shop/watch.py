@@ -5,18 +5,30 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-_NUMBER = "select number from catalogue_version"
+_NUMBERS = "select number, stock from catalogue_version"
+
+
+class Version(NamedTuple):
+    """The catalogue's version: see catalogue/version.py."""
+
+    number: int
+    stock: int
+
+    @property
+    def of_pages(self) -> tuple[int, ...]:
+        """What it is for what doesn't depend on how much there is."""
+        return self[:1]
 
 
 class Watch(Protocol):
-    def version(self) -> int | None:
-        """The number that each change of the catalogue raises, as of now; None when the database doesn't answer."""
+    def version(self) -> Version | None:
+        """The catalogue's version as of now; None when the database doesn't answer."""
 
     def close(self) -> None: ...
 
@@ -33,9 +45,9 @@ class SqliteWatch:
         self._reading = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._seen: object = None
-        self._number: int | None = None
+        self._version: Version | None = None
 
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         with self._reading:
             try:
                 return self._read()
@@ -43,7 +55,7 @@ class SqliteWatch:
                 self._drop()
                 return None
 
-    def _read(self) -> int | None:
+    def _read(self) -> Version | None:
         connection = self._connection
         if connection is None:
             self._seen = None
@@ -53,10 +65,10 @@ class SqliteWatch:
         # In this order: a commit in between makes the next look read the number again.
         seen = connection.execute("PRAGMA data_version").fetchone()
         if seen != self._seen:
-            row = connection.execute(_NUMBER).fetchone()
-            self._number = row[0] if row else None
+            row = connection.execute(_NUMBERS).fetchone()
+            self._version = Version(*row) if row else None
             self._seen = seen
-        return self._number
+        return self._version
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -77,7 +89,7 @@ class RowWatch:
         self._reading = threading.Lock()
         self._connection: Connection | None = None
 
-    def version(self) -> int | None:
+    def version(self) -> Version | None:
         with self._reading:
             for _attempt in range(2):  # a connection that has gone away since is opened again
                 try:
@@ -86,11 +98,11 @@ class RowWatch:
                     self._drop()
         return None
 
-    def _read(self) -> int | None:
+    def _read(self) -> Version | None:
         if self._connection is None:
             self._connection = self._engine.connect()
-        found: int | None = self._connection.execute(_STATEMENT).scalar()
-        return found
+        row = self._connection.execute(_STATEMENT).first()
+        return Version(*row) if row else None
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -103,4 +115,4 @@ class RowWatch:
             self._drop()
 
 
-_STATEMENT = sa.text(_NUMBER)
+_STATEMENT = sa.text(_NUMBERS)

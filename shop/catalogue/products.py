@@ -16,6 +16,7 @@ from shop.language import ngettext
 
 MOST_OF_ONE = 999  # units of one item in one cart
 MOST_ON_A_SHEET = 100  # variants that are ordered with one form
+FEW = 3  # units: of so many or less, pages say how many there are
 
 
 class Image(NamedTuple):
@@ -98,8 +99,8 @@ class Variant:
 
     @property
     def few_left(self) -> bool:
-        """True when a shopper should hurry: 1 to 3 left of a counted stock."""
-        return 0 < self.available <= 3
+        """True when a shopper should hurry: there are FEW of a counted stock, or less."""
+        return 0 < self.available <= FEW
 
     @property
     def supply(self) -> str:

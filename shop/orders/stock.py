@@ -6,15 +6,15 @@ the catalogue's version, so that no two orders wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shop.catalogue import version
-from shop.catalogue.products import Variant
+from shop.catalogue.products import FEW, Variant
 from shop.database import products, stock_flips, variants
 
 
@@ -23,6 +23,24 @@ class Short(Exception):
 
     def __init__(self, item: str) -> None:
         super().__init__(f"There is not enough of {item} in stock.")
+
+
+class Change(NamedTuple):
+    """What became of a variant's stock."""
+
+    product_id: int
+    before: int
+    after: int
+
+    @property
+    def sells_or_not(self) -> bool:
+        """Whether it ran out, or is back."""
+        return (self.before > 0) != (self.after > 0)
+
+    @property
+    def shows(self) -> bool:
+        """Whether a page says something else now."""
+        return min(self.before, FEW + 1) != min(self.after, FEW + 1)
 
 
 def lock(connection: Connection, items: Iterable[str]) -> None:
@@ -45,7 +63,7 @@ def take(connection: Connection, wanted: Iterable[tuple[Variant, int]]) -> dict[
     Of a variant that sells past zero, as many as there are. Raises Short, for the caller to roll back.
     """
     taken: dict[str, int] = {}
-    emptied = set()
+    changes = []
     for variant, quantity in sorted(wanted, key=lambda pair: pair[0].item):
         count = min(quantity, _stock(connection, variant.item)) if variant.oversell else quantity
         taken[variant.item] = count if variant.tracked else 0
@@ -59,10 +77,8 @@ def take(connection: Connection, wanted: Iterable[tuple[Variant, int]]) -> dict[
         ).first()
         if row is None:
             raise Short(variant.item)
-        if row.stock == 0:
-            emptied.add(row.product_id)
-    if any(taken.values()):
-        refresh(connection, emptied)
+        changes.append(Change(row.product_id, row.stock + count, row.stock))
+    note(connection, changes)
     return taken
 
 
@@ -70,7 +86,7 @@ def put_back(connection: Connection, units: Mapping[str, int]) -> None:
     """Put units back, by item. A variant that the catalogue no longer has is left out."""
     back = {item: count for item, count in sorted(units.items()) if count}
     lock(connection, back)
-    refilled = set()
+    changes = []
     for item, count in back.items():
         row = connection.execute(
             variants.update()
@@ -78,18 +94,19 @@ def put_back(connection: Connection, units: Mapping[str, int]) -> None:
             .values(stock=variants.c.stock + count)
             .returning(variants.c.stock, variants.c.product_id)
         ).first()
-        if row is not None and row.stock == count:
-            refilled.add(row.product_id)
-    if back:
-        refresh(connection, refilled)
+        if row is not None:
+            changes.append(Change(row.product_id, row.stock - count, row.stock))
+    note(connection, changes)
 
 
-def refresh(connection: Connection, product_ids: Iterable[int]) -> None:
-    """Say that stock has changed. `products.in_stock` then says whether any variant of these products can be bought.
-
-    Call it after any change, with those of which a variant's stock came to 0 or left it.
-    """
-    flipped = _refresh_in_stock(connection, sorted(product_ids))
+def note(connection: Connection, changes: Collection[Change]) -> None:
+    """Say that stock has changed. `products.in_stock` then says whether any variant of a product can be bought."""
+    if not changes:
+        return
+    flipped = _refresh_in_stock(connection, sorted({each.product_id for each in changes if each.sells_or_not}))
+    if not any(each.shows for each in changes):
+        version.bump_stock(connection)
+        return
     number = version.bump(connection)
     if flipped:
         # What listings add to the set of all in stock, which is written at imports (catalogue/sets.py).

@@ -60,7 +60,7 @@ def set_count(database: Database, item: str, count: int) -> int:
                 f"Nobody counts the stock of {item}: any quantity sells. Import it with an inventory tracker first."
             )
         connection.execute(variants.update().where(variants.c.item == item).values(stock=count))
-        stock.refresh(connection, [row.product_id])
+        stock.note(connection, [stock.Change(row.product_id, row.stock, count)])
     return int(row.stock)
 
 

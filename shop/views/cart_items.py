@@ -52,7 +52,7 @@ def create() -> BaseResponse:
         return _refuse(variant, quantity, refusal)
     page = address_of("cart.show")
     message = replace(added(change), link=Link(page, _("See the cart"), opens="cart-drawer"))
-    delivery.keep()  # who puts the same into the same cart gets the same answer
+    delivery.keep(with_stock=True)  # who puts the same into the same cart gets the same answer
     return hypermedia.changed(*carried.whole_cart(added=item), message=message, page=page)
 
 

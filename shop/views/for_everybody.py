@@ -95,7 +95,7 @@ def for_everybody(view: View) -> View:
             if status != 200:
                 return Response(*_put_together(kept, status))
             if version is not None:
-                shop().pages.put(key, kept, kept.size + sum(map(len, key)), version)
+                shop().pages.put(key, kept, kept.size + sum(map(len, key)), version.of_pages)
         return Response(*_put_together(kept))
 
     return answer
@@ -132,7 +132,7 @@ def _put_together(page: _Page, status: int = 200, again: bool = False) -> Whole:
         delivery.made_of(_in_turn(page.packed, list(map(_passing_piece, parts))))
     # To who sends the same cookies, unless a list on the server may change unseen.
     if not (cookies.shopper() and cookies.current_user_list().moved):
-        delivery.keep()
+        delivery.keep(with_stock=cookies.has_any())  # as with a cart
     headers = hypermedia.HEADERS | {"Cache-Control": caching}
     return b"".join(_in_turn(page.pieces, parts)), status, headers
 

@@ -154,4 +154,4 @@ def _etag(gzipped: bool) -> str | None:
     settings = shop().settings
     origin = security.own_origin(settings)
     said = (origin, request.full_path, settings.name, settings.currency, settings.locale, settings.languages)
-    return f"{version}-{blake2b(repr(said).encode(), digest_size=8).hexdigest()}{'-gzip' if gzipped else ''}"
+    return f"{version.number}-{blake2b(repr(said).encode(), digest_size=8).hexdigest()}{'-gzip' if gzipped else ''}"

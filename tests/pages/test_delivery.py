@@ -18,6 +18,7 @@ from shop.database import variants
 from shop.memory import Memory
 from tests import queries
 from tests.conftest import HTMX, OWN, set_cart, soup, text
+from tests.ordering import ordering
 
 CATALOGUE = ["/", "/products", "/collections/kitchen", "/products/mug", "/search?q=tea"]
 
@@ -32,7 +33,7 @@ def queries_of(database, action) -> list[str]:
     """The statements that the app sends while `action` runs, but for PostgreSQL's question after the version."""
     with queries.sent(database) as sent:
         action()
-    return [statement for statement in sent if statement != "select number from catalogue_version"]
+    return [statement for statement in sent if statement != "select number, stock from catalogue_version"]
 
 
 @pytest.fixture
@@ -363,6 +364,54 @@ class TestFreshness:
             version.bump(connection)
 
         assert "$13.00" in client.get("/products/mug").get_data(as_text=True)
+
+    def test_a_sale_that_leaves_plenty_makes_no_page_anew(self, cookieless, database, shop_database):
+        cart = {"Cookie": "cart=%7B%22mug%22:60%7D"}
+        for path in CATALOGUE:
+            cookieless.get(path)
+
+        ordering(database, {"mug": 5})
+
+        assert not queries_of(shop_database, lambda: [cookieless.get(path) for path in CATALOGUE])
+        # How much there is of what is in the cart, and nothing else.
+        asked = queries_of(shop_database, lambda: [cookieless.get(path, headers=cart) for path in CATALOGUE])
+        assert len(asked) == 1
+
+    def test_pages_say_the_same_of_plenty_however_much_that_is(self, app, client, database):
+        paths = [*CATALOGUE, "/products/shirt", "/feeds/google.xml", "/products.atom"]
+        before = [client.get(path).data for path in paths]
+
+        ordering(database, {"mug": 90, "shirt.white.m": 1})
+
+        for memory in ("pages", "parts"):
+            vars(app.extensions["shop"]).pop(memory)
+        assert [client.get(path).data for path in paths] == before
+
+    def test_the_last_few_are_counted_on_the_next_page(self, client, database):
+        assert "In stock." in text(client.get("/products/mug"), ".stock")
+        ordering(database, {"mug": 96})
+        assert "In stock." in text(client.get("/products/mug"), ".stock")
+        ordering(database, {"mug": 1})
+        assert "Only 3 left." in text(client.get("/products/mug"), ".stock")
+        ordering(database, {"mug": 1})
+        assert "Only 2 left." in text(client.get("/products/mug"), ".stock")
+
+    @pytest.mark.parametrize("cookies", [{}, {"Cookie": "cart=%7B%22mug%22:60%7D"}])
+    def test_no_cart_holds_more_than_the_last_sale_has_left(self, cookieless, database, cookies):
+        def add() -> str:
+            answer = cookieless.post("/cart-items", data={"item": "mug", "quantity": "60"}, headers=HTMX | cookies)
+            return answer.headers["Set-Cookie"].partition(";")[0]
+
+        full = "cart={%22mug%22:100}" if cookies else "cart={%22mug%22:60}"
+        assert [add(), add(), add()] == [full] * 3
+        cart = [cookieless.get("/cart", headers={"Cookie": "cart=%7B%22mug%22:60%7D"}) for _ in range(3)][-1]
+        assert "Only" not in text(cart, "#cart")
+
+        ordering(database, {"mug": 50})
+
+        assert add() == "cart={%22mug%22:50}"
+        cart = cookieless.get("/cart", headers={"Cookie": "cart=%7B%22mug%22:60%7D"})
+        assert soup(cart).select_one(".stepper-input")["max"] == "50"
 
     def test_without_its_database_nothing_old_is_shown(self, client, shop_database, monkeypatch):
         assert client.get("/products").status_code == 200
