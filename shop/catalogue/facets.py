@@ -1,36 +1,35 @@
 """Facets: the ways to narrow a list of products, with how many of it each of their values has.
 
-Counts are exact. How they are found depends on how many products are counted: a few are looked up in what each
-product has (`_Labels`), many are met with the set of each value, the largest first, until no other can have more.
+Counts are exact. How they are found depends on how many products are counted: in a large catalogue, some are looked
+up in what each product has (`labels`); otherwise they are met with the set of each value, the largest first, until
+no other can have more.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice
-from typing import NamedTuple
+from itertools import chain, islice, starmap
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyroaring import BitMap
 
-from shop.catalogue.sets import CACHED, NamedSet, Sets
+from shop.catalogue.sets import NamedSet, Sets
 from shop.language import N_
 from shop.language import gettext as _
+
+if TYPE_CHECKING:
+    from shop.catalogue.labels import Labels
 
 FEW_VALUES = 7  # of a facet that are listed at first, besides the chosen ones
 MOST_VALUES = 50  # that are listed in all
 MOST_OPTIONS = 8  # such as colour and size
 _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 
-_FEW_LABELLED = 2_000  # products that are looked up sooner than hundreds of values are asked
-_FEW_PACKED = 500  # of so many in the shop that what they have is packed
-_MOST_WEIGHT = CACHED // 2
-_TUPLE, _POINTER = 48, 8  # bytes of an empty one in a list, and of what it holds
-_AT_ONCE = 8  # values that are asked before a look at whether the next can matter
-_LOWER_HALF = (1 << 32) - 1
+_LARGE = 5_000  # products of a catalogue
+_LOOKED_UP = 5_000  # products that are looked up sooner than the sets of all values are asked,
+_MORE_OF = 20  # and one more for so many of the catalogue
+_AT_ONCE = 32  # values that are asked before a look at whether the next can matter
 _FEW = 200  # products
 _A_SHARE = 16  # of which all products are more
 
@@ -162,15 +161,17 @@ class _Counts:
         self.ids = ids
         self.sizes = _Sizes(ids, sets.everything)
         self._sets = sets
-        labels = _Labels.of(sets) if len(ids) <= _FEW_LABELLED else None
-        self._labelled = labels.count(ids) if labels and len(ids) <= labels.few else None
+        there_are = len(sets.everything)
+        looked_up = there_are >= _LARGE and 0 < len(ids) <= _LOOKED_UP + there_are // _MORE_OF
+        self._labelled = _labels(sets).count(ids) if looked_up else None
 
     def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
         """The values that most of the products have; and how many have any, exactly up to MOST_VALUES."""
         if not is_facet(key):
             return [], 0
         if self._labelled is not None and self._labelled.has(key):
-            return self._labelled.most_frequent(key, most)
+            values, there_are = self._labelled.most_frequent(key, most)
+            return [*starmap(FacetValue, values)], there_are
         return self._met(self._sets.some_of(key), most)
 
     def _met(self, values: Iterable[Sequence[NamedSet]], most: int) -> tuple[list[FacetValue], int]:
@@ -220,94 +221,14 @@ class _Sizes:
         return [len(each) - common(each) for each in sets]
 
 
-class _Labels:
-    """What each product has of all facets, by product: numbers of values.
+def _labels(sets: Sets) -> Labels:
+    """Those of the whole catalogue, kept until the next import."""
 
-    The values of a facet are numbered one after the other, in the order of their titles.
-    """
+    def read() -> Labels:
+        from shop.catalogue.labels import Labels  # 20 MB, which only large shops need
 
-    def __init__(self, facets: Mapping[str, Iterable[NamedSet]], everything: BitMap) -> None:
-        self.facets: dict[str, range] = {}  # the numbers of each
-        numbered: list[NamedSet] = []
-        for key, values in facets.items():
-            start = len(numbered)
-            numbered += sorted(values, key=lambda each: (each.title.casefold(), each.name))
-            self.facets[key] = range(start, len(numbered))
-        products, labels = everything.max() + 1 if everything else 1, sum(len(each.ids) for each in numbered)
-        self.few, self.weight = _FEW_LABELLED, _TUPLE * products + _POINTER * labels
-        ready = self.weight <= _MOST_WEIGHT
-        if not ready:
-            self.few, self.weight = _FEW_PACKED, 4 * products + array(_code(len(numbered))).itemsize * labels
-        if self.weight > _MOST_WEIGHT:  # then there are none, and values are asked
-            self.facets.clear()
-            numbered.clear()
-        self.values = [(each.name, each.title) for each in numbered]
-        packed = _Packed(numbered, products)
-        self._numbers_of: Callable[[int], Sequence[int]] = (
-            packed.tuples(len(numbered)).__getitem__ if ready else packed.__getitem__
-        )
+        options = (f"option.{each.name}" for each in islice(sets.of("option"), _MOST_OPTIONS_SEEN))
+        facets = {key: [*sets.of(key)] for key in ("type", "vendor", "tag", *options)}
+        return Labels(facets, sets.everything.max() + 1)
 
-    @classmethod
-    def of(cls, sets: Sets) -> _Labels:
-        """Those of the whole catalogue, kept until the next import."""
-
-        def read() -> _Labels:
-            options = (f"option.{each.name}" for each in islice(sets.of("option"), _MOST_OPTIONS_SEEN))
-            return cls({key: sets.of(key) for key in ("type", "vendor", "tag", *options)}, sets.everything)
-
-        return sets.remembered_within("labels", read, lambda labels: labels.weight)
-
-    def count(self, ids: BitMap) -> _Labelled:
-        return _Labelled(self, Counter(chain.from_iterable(map(self._numbers_of, ids))))
-
-
-def _code(values: int) -> str:
-    """The kind of array that holds the numbers of so many values."""
-    return "H" if values <= 1 << 16 else "I"
-
-
-class _Packed:
-    """The numbers of each product, all in one array: of very many products."""
-
-    def __init__(self, numbered: Sequence[NamedSet], products: int) -> None:
-        has = array("I", bytes(4 * (products + 1)))
-        for each in numbered:
-            for id in each.ids:
-                has[id + 1] += 1
-        self._starts = array("I", accumulate(has))
-        self._numbers = array(_code(len(numbered)), [0]) * self._starts[-1]
-        places = self._starts[:]
-        for number, each in enumerate(numbered):
-            for id in each.ids:
-                place = places[id]
-                self._numbers[place] = number
-                places[id] = place + 1
-
-    def __getitem__(self, id: int) -> Sequence[int]:
-        return self._numbers[self._starts[id] : self._starts[id + 1]]
-
-    def tuples(self, values: int) -> list[tuple[int, ...]]:
-        """The same by product, several times as large and quicker to be counted."""
-        shared = [*range(values)].__getitem__  # one object for each number
-        return [tuple(map(shared, self[id])) for id in range(len(self._starts) - 1)]
-
-
-class _Labelled:
-    """How many of some products have each value, by its number."""
-
-    def __init__(self, labels: _Labels, counts: Mapping[int, int]) -> None:
-        self._labels = labels
-        self._counts = counts
-        self._numbers = sorted(counts)
-
-    def has(self, key: str) -> bool:
-        return key in self._labels.facets
-
-    def most_frequent(self, key: str, most: int) -> tuple[list[FacetValue], int]:
-        its = self._labels.facets[key]
-        found = self._numbers[bisect_left(self._numbers, its.start) : bisect_left(self._numbers, its.stop)]
-        counts = self._counts
-        # As single numbers, which are sorted in half the time that pairs take: counts, and in reverse whose they are.
-        ranks = sorted([(counts[number] << 32) - number for number in found], reverse=True)[:most]
-        best = [(-rank & _LOWER_HALF) for rank in ranks]
-        return [FacetValue(*self._labels.values[number], counts[number]) for number in best], len(found)
+    return sets.remembered("labels", read)

@@ -43,8 +43,7 @@ def small():
         patch.setattr(facets, "FEW_VALUES", 2)
         patch.setattr(facets, "MOST_VALUES", 4)
         patch.setattr(facets, "_FEW", 2)
-        patch.setattr(facets, "_FEW_LABELLED", 4)
-        patch.setattr(facets, "_FEW_PACKED", 4)
+        patch.setattr(facets, "_LOOKED_UP", 4)
         patch.setattr(facets, "_AT_ONCE", 1)
         patch.setattr(sets, "_AT_ONCE", 2)
         patch.setattr(indexing, "MOST_WAITING", 200)
@@ -158,15 +157,15 @@ def written_anew(database: Database) -> dict[tuple[str, str], tuple[list[int], s
     max_examples=15,
     deadline=None,
 )
-@given(seed=st.integers(0, 2**32), packed=st.booleans())
-def test_any_listing_is_what_it_is_by_definition(small, empty, tmp_path, seed, packed):
+@given(seed=st.integers(0, 2**32), large=st.booleans())
+def test_any_listing_is_what_it_is_by_definition(small, empty, tmp_path, seed, large):
     path = tmp_path / "shop.sqlite3"
     shutil.copy(empty, path)
     database = Database(f"sqlite:///{path}")
     try:
         with pytest.MonkeyPatch.context() as patch:
-            if packed:  # as in a shop of very many products
-                patch.setattr(facets, "_TUPLE", facets.CACHED)
+            if large:
+                patch.setattr(facets, "_LARGE", 1)
             trade(database, tmp_path, Random(seed))
     finally:
         database.close()
