@@ -7,12 +7,16 @@ and numpy, 20 MB, of which a small shop has no need.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyroaring import BitMap
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads would not live through the fork of a worker
+
 import numpy as np
 import numpy.typing as npt
-from pyroaring import BitMap
 
 from shop.catalogue.sets import NamedSet
 
