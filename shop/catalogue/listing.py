@@ -117,9 +117,12 @@ def find_suggestions(
     if not words:
         return Suggestions()
     sets = Sets(connection)
-    found = search.find(sets, text)
-    ids = _by_relevance(sets, found.tiers, 0, products)
-    query = found.spelling or " ".join(text.split())[: search.LONGEST_QUERY]
+    query = " ".join(text.split())[: search.LONGEST_QUERY]
+    ids = _by_relevance(sets, search.find_titled(sets, text), 0, products)
+    if len(ids) < products:
+        found = search.find(sets, text)
+        ids = _by_relevance(sets, found.tiers, 0, products)
+        query = found.spelling or query
     return Suggestions(
         cards=_cards(sets, ids, language),
         collections=tuple(islice(_named(sets, search.words_of(query)), collections)),

@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from operator import and_
 
 import sqlalchemy as sa
@@ -68,6 +69,18 @@ def find(sets: Sets, query: str) -> Found:
     return found
 
 
+def find_titled(sets: Sets, query: str) -> tuple[BitMap, ...]:
+    """The first tiers of what `find` gives: the products that have all the words in their titles.
+
+    Sooner, as most words are in far more descriptions than titles.
+    """
+    words = words_of(query)
+    if not words:
+        return ()
+    asked = _Asked.of(sets, words)
+    return _apart(asked.tiers(asked.named_in(sets, _WHERE[:1])))
+
+
 def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
     """The stems of words that begin so; not of all, where they are very many."""
     if len(start) < _SHORTEST_START:
@@ -81,35 +94,59 @@ def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
     return sets.remembered_within(("starting", start), read)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is looked for: the words that tell something, and their stems; of the last also those that begin so."""
+
+    words: Sequence[str]
+    stems: Sequence[str]
+    started: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sets: Sets, words: Sequence[str]) -> _Asked:
+        telling = [word for word in words if word not in COMMON] or words
+        started = stems_starting_with(sets, words[-1]) if telling[-1] == words[-1] else ()
+        return cls(telling, [stem(word) for word in telling], started)
+
+    def named_in(self, sets: Sets, places: Sequence[str]) -> dict[str, dict[str, NamedSet]]:
+        """The sets of all these stems, by where they are looked for."""
+        return sets.named_of(places, {*self.stems, *self.started})
+
+    def unknown(self, anywhere: Mapping[str, NamedSet]) -> list[str]:
+        """Which of the words nothing has."""
+        unknown = [word for word, its in zip(self.words, self.stems, strict=True) if not anywhere[its].ids]
+        return unknown[:-1] if self.started and self.words[-1] in unknown[-1:] else unknown
+
+    def tiers(self, found: Mapping[str, Mapping[str, NamedSet]]) -> list[BitMap]:
+        """Who has all the stems in the title; then, place by place, with any that the last may begin.
+
+        Each tier contains the one before.
+        """
+        *others, last = self.stems
+        tiers = [_all(found[_WHERE[0]][each].ids for each in self.stems)]
+        for its in found.values():
+            ending = [its[each].ids for each in {last, *self.started}]
+            if others:  # first, as with them there are few of each ending
+                having = _all(its[each].ids for each in others)
+                ending = [having & each for each in ending]
+            tiers.append(BitMap.union(*ending))
+        return tiers
+
+
 def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:
     """What has all the words, and which of the words nothing has."""
     if not words:
         return Found(BitMap(), ()), []
-    telling = [word for word in words if word not in COMMON] or words
-    stems = [stem(word) for word in telling]
-    started = stems_starting_with(sets, words[-1]) if telling[-1] == words[-1] else ()
-    found = sets.named_of(_WHERE, {*stems, *started})
-    exact, titled, labelled, anywhere = _tiers(found, stems, {stems[-1], *started})
-    unknown = [word for word, its in zip(telling, stems, strict=True) if not found["anywhere"][its].ids]
-    if started and telling[-1] in unknown:
-        unknown.remove(telling[-1])
-    tiers = (exact, titled - exact, labelled - titled, anywhere - labelled)
-    return Found(anywhere, tuple(tier for tier in tiers if tier)), unknown
+    asked = _Asked.of(sets, words)
+    found = asked.named_in(sets, _WHERE)
+    tiers = asked.tiers(found)
+    return Found(tiers[-1], _apart(tiers)), asked.unknown(found["anywhere"])
 
 
-def _tiers(
-    found: Mapping[str, Mapping[str, NamedSet]], stems: Sequence[str], last: Collection[str]
-) -> Iterator[BitMap]:
-    """Who has all the stems in the title; then with any of `last` for the last stem: in the title, as labels, at all.
-
-    `found` has the sets of each stem by where they are looked for. Each tier contains the one before.
-    """
-    *others, _ = stems
-    yield _all(found["titled"][each].ids for each in stems)
-    for where in _WHERE:
-        sets = found[where]
-        any_of_last = BitMap.union(*(sets[each].ids for each in last))
-        yield _all([*(sets[each].ids for each in others), any_of_last])
+def _apart(tiers: Sequence[BitMap]) -> tuple[BitMap, ...]:
+    """The tiers without those before, and without empty ones."""
+    others = (tier - before for before, tier in pairwise(tiers))
+    return tuple(filter(None, (tiers[0], *others)))
 
 
 def _all(sets: Collection[BitMap] | Iterator[BitMap]) -> BitMap:
