@@ -226,6 +226,11 @@ class ProductFile:
         cells = self._next_cells()
         if cells is None:
             raise BadFile(f"{self.name} is empty: {DIALECTS}")
+        if len(cells) == 1 and (separator := _OTHER_SEPARATOR.search(cells[0])):
+            raise BadFile(
+                f"{self.name} has {_SEPARATORS[separator[0]]} between its cells, as spreadsheets may write them;"
+                " a product export has commas: take the file as it was exported, or save it with commas"
+            )
         return [one_line(cell) for cell in cells]
 
     def _find_columns(self) -> dict[str, int]:
@@ -753,6 +758,9 @@ def _without_empty_end(html: str) -> str:
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _STATUSES = {status: status for status in ("active", "draft", "archived", "unlisted")}
 _POLICIES = {"deny": False, "continue": True} | _BOOLEANS
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_OTHER_SEPARATOR = re.compile(r"[;\t]")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]*)?|\.[0-9]+")
