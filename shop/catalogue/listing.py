@@ -61,7 +61,12 @@ class Wish:
     @property
     def narrowed(self) -> bool:
         """True when a filter is set."""
-        return bool(self.chosen) or self.price_from is not None or self.price_to is not None
+        return bool(self.chosen) or self.priced
+
+    @property
+    def priced(self) -> bool:
+        """True when the price has a limit."""
+        return self.price_from is not None or self.price_to is not None
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
     if wish.collection is not None:
         base = base & sets.one("collection", wish.collection)
     filters = {key: _any_of(facets.values_of(sets, key, values).values()) for key, values in wish.chosen.items()}
-    if wish.price_from is not None or wish.price_to is not None:
+    if wish.priced:
         filters["price"] = _in_range(base, sets.digits("price"), wish.price_from, wish.price_to)
 
     def under(but: str = "") -> BitMap:
