@@ -46,6 +46,15 @@ def test_option_values_availability_and_prices_are_filters(client):
     assert titles(client.get("/products?price-from=300")) == ["Carved Chair"]
 
 
+def test_what_everything_in_a_list_has_is_no_filter_until_it_is_chosen(client):
+    for query in ("", "?tag=gift"):
+        kitchen = soup(client.get(f"/collections/kitchen{query}"))
+        assert kitchen.select("#filter-tag")
+        assert not kitchen.select("#filter-type, #filter-vendor, #filter-availability")
+
+    assert soup(client.get("/collections/kitchen?type=kitchen")).select("#filter-type")
+
+
 def test_a_chip_takes_its_filter_off_and_leaves_the_rest(client):
     answer = client.get("/products?vendor=fern+pottery&tag=tea&price-to=20&sort=title")
     assert titles(answer) == ["Mug"]
