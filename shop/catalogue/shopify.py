@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 FIELD_MOST = 10_000_000  # characters in one cell: past it, a quote was left open
 LINE_MOST = 2 * FIELD_MOST
-DESCRIPTION_MOST = 512_000  # Shopify's own limit; cleaning deeply nested HTML takes quadratic time
+DESCRIPTION_MOST = 512_000  # Shopify's own limit
+TAGS_MOST = 20_000  # of one description: cleaning nested ones takes quadratic time, of so many a second
 TITLE_MOST = 500
 NAME_MOST = 255  # characters of a vendor, tag, option, SKU, …
 TEXT_MOST = 5_000  # of other text on one line
@@ -563,6 +564,8 @@ def _title(row: _Row) -> str:
 def _description(row: _Row, column: str = "description") -> str:
     if len(row[column]) > DESCRIPTION_MOST:
         raise row.bad(column, f"a description of at most {DESCRIPTION_MOST:,} characters")
+    if row[column].count("<") > TAGS_MOST:
+        raise row.bad(column, f"a description of at most {TAGS_MOST:,} tags")
     return clean_description(row[column])
 
 

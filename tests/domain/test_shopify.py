@@ -356,6 +356,7 @@ BAD_CELLS = {
     "long tag": ({"Tags": "x" * 256}, "Tags", "at most 255 characters"),
     "long vendor": ({"Vendor": "x" * 256}, "Vendor", "at most 255 characters"),
     "long description": ({"Body_(HTML)": "x" * 512_001}, "Body (HTML)", "at most 512,000 characters"),
+    "nested description": ({"Body_(HTML)": "<div>" * 100_000}, "Body (HTML)", "at most 20,000 tags"),
 }
 
 
