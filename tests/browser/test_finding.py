@@ -235,6 +235,21 @@ def test_filters_and_the_language_without_javascript(visit: Callable[..., Browse
     expect(titles(page)).to_have_text(["Last Poster", "Postcard"])
 
 
+def test_more_values_without_javascript_are_in_sight_on_a_phone(larger_shop: LiveShop, visit):
+    page = visit(java_script_enabled=False, **PHONE).new_page()
+    page.goto(f"{larger_shop.url}/products")
+    open_filter(page, "Tag")
+    tags = page.locator("#filter-tag")
+
+    tags.get_by_role("link").tap()
+    page.wait_for_url("**/products?all=tag#filter-tag")
+    expect(tags.get_by_role("checkbox").first).to_be_in_viewport()
+
+    tags.get_by_role("link", name="Fewer").tap()
+    page.wait_for_url("**/products#filter-tag")
+    expect(tags.get_by_role("checkbox").first).to_be_in_viewport()
+
+
 # More of a list
 
 
