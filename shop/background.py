@@ -126,4 +126,4 @@ def _report_given_up(database: Database) -> None:
     except SQLAlchemyError:
         return  # the first chore will say so
     if count:
-        log.warning("Mail that could not be sent and is not tried any more: %d.", count)
+        log.warning("Mail that could not be sent and is not tried any more: %d. `shop mail list` says why.", count)

@@ -14,7 +14,18 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import DBAPIError
 
-from shop import cli_backup, cli_export, cli_images, cli_orders, cli_stock, cookies, create_app, server, user_lists
+from shop import (
+    cli_backup,
+    cli_export,
+    cli_images,
+    cli_mail,
+    cli_orders,
+    cli_stock,
+    cookies,
+    create_app,
+    server,
+    user_lists,
+)
 from shop.catalogue import CatalogueError
 from shop.cli_shared import FILE, opened, reading_progress
 from shop.database import UnknownSchema
@@ -168,6 +179,7 @@ def decode() -> None:
 
 
 shop.add_command(cli_orders.orders)
+shop.add_command(cli_mail.mail)
 shop.add_command(cli_stock.stock)
 shop.add_command(cli_export.export)
 shop.add_command(cli_images.images)

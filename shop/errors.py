@@ -78,7 +78,6 @@ def _http_error(error: HTTPException) -> BaseResponse:
 
 def _not_taken(error: NotTaken) -> Response:
     """The order's form can be sent again as it is: nothing of it was written, and its nonce makes it one order."""
-    log.error("An order was not taken: %s", error.__cause__)
     return make_response(render_template("pages/500.html", text=str(error)), 503, {"Retry-After": "5"})
 
 

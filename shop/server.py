@@ -39,9 +39,9 @@ from granian.server.mp import MPServer
 from werkzeug.test import Client
 
 from shop import access_log, background, create_app, language
-from shop.catalogue.currency import check_currency
+from shop.catalogue.currency import check_currency, last_import
 from shop.catalogue.indexing import catch_up
-from shop.database import Database, collections, imports, products
+from shop.database import Database, collections, products
 from shop.money import Currency
 from shop.orders import mail
 from shop.settings import Settings
@@ -139,7 +139,9 @@ def _open_catalogue(settings: Settings, catalogue: Path | None, showing: Showing
         digest = _digest(catalogue) if catalogue else ""
         database.migrate()
         catch_up(database)
-        if catalogue and (digest, settings.currency) != _last_import(database):
+        with database.reading() as connection:
+            last = last_import(connection)
+        if catalogue and (digest, settings.currency) != last:
             click.echo(_import(database, catalogue, settings, showing, replace=True))
         elif not catalogue and _is_empty(database):
             load_demo(database, settings, showing)
@@ -174,14 +176,6 @@ def with_database_of(settings: Settings, catalogue: Path) -> Settings:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _last_import(database: Database) -> tuple[str, str] | None:
-    """The digest of the file that was imported last, and the currency of its prices."""
-    last = sa.select(imports.c.digest, imports.c.currency).order_by(imports.c.id.desc()).limit(1)
-    with database.reading() as connection:
-        found = connection.execute(last).one_or_none()
-    return found and (found.digest, found.currency)
 
 
 def _is_empty(database: Database) -> bool:

@@ -226,6 +226,8 @@ def _counts(
         usual = [value for place, value in enumerate(values) if place < few or value in chosen]
         if len(values) - len(usual) == 1:  # a link to it would take its place
             usual = values
+        if len(values) == 1 and not chosen and all(values[0] in good.facets.get(key, ()) for good in base):
+            continue  # it never narrows anything
         if values:
             listed = values if key == wish.whole else usual
             yield key, ([(value, counts[value], value in chosen) for value in listed], len(values) - len(usual))

@@ -1,4 +1,4 @@
-"""The currency that the catalogue's prices are in: kept in its minor units, they would be others in another."""
+"""What was imported last, and in which currency: prices, kept in its minor units, would be others in another."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ class OtherCurrency(CatalogueError):
         )
 
 
+def last_import(connection: Connection) -> tuple[str, str] | None:
+    """The digest of the file that was imported last, and the currency of its prices; blank where it wasn't said."""
+    last = sa.select(imports.c.digest, imports.c.currency).order_by(imports.c.id.desc()).limit(1)
+    found = connection.execute(last).one_or_none()
+    return found and (found.digest, found.currency)
+
+
 def check_currency(connection: Connection, currency: str) -> None:
     """Raise OtherCurrency where the last import was in another than `currency`, an ISO 4217 code."""
-    kept = connection.scalar(sa.select(imports.c.currency).order_by(imports.c.id.desc()).limit(1))
-    if kept and kept != currency:  # the first imports didn't say
+    _, kept = last_import(connection) or ("", "")
+    if kept and kept != currency:
         raise OtherCurrency(kept, currency)

@@ -110,6 +110,14 @@ def availability(sets: Sets, ids: BitMap, chosen: tuple[str, ...]) -> Facet:
     return Facet("availability", "", tuple(sorted(listed, key=_frequent_first)), chosen)
 
 
+def goes_without_saying(sets: Sets, facet: Facet, unfiltered: BitMap) -> bool:
+    """True where the facet's only value is one that the whole unfiltered listing has: it never narrows it."""
+    if facet.chosen or len(facet.values) != 1:
+        return False
+    name = facet.values[0].value
+    return unfiltered.issubset(values_of(sets, facet.key, [name])[name].ids)
+
+
 def in_language(facet: Facet) -> Facet:
     """A facet as shoppers read it. Titles are the merchant's own words, save for our few."""
     if facet.key not in _TITLES:

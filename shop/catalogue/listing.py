@@ -61,7 +61,12 @@ class Wish:
     @property
     def narrowed(self) -> bool:
         """True when a filter is set."""
-        return bool(self.chosen) or self.price_from is not None or self.price_to is not None
+        return bool(self.chosen) or self.priced
+
+    @property
+    def priced(self) -> bool:
+        """True when the price has a limit."""
+        return self.price_from is not None or self.price_to is not None
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Page:
     cards: tuple[Card, ...]
     number: int
     total: int
-    facets: tuple[Facet, ...] = ()
+    facets: tuple[Facet, ...] = ()  # that can narrow it, or what it is narrowed from
     prices: tuple[int, int] | None = None  # the lowest and the highest under the other filters
     spelling: str | None = None  # the query that was used instead of the one that found nothing
 
@@ -97,13 +102,17 @@ def find_page(connection: Connection, wish: Wish, language: str = "") -> Page:
     sets = Sets(connection)
     narrowed = _narrowed(sets, wish)
     availability = facets.availability(sets, narrowed.available, wish.chosen.get("availability", ()))
+    if facets.goes_without_saying(sets, availability, narrowed.unfiltered):
+        found = narrowed.facets
+    else:
+        found = (availability, *narrowed.facets)
     start = (wish.page - 1) * PAGE_SIZE
     ids = _sorted(sets, narrowed, wish.sort, language, start, min(start + PAGE_SIZE, len(narrowed.ids)))
     return Page(
         cards=_cards(sets, ids, language),
         number=wish.page,
         total=len(narrowed.ids),
-        facets=tuple(facets.in_language(each) for each in (availability, *narrowed.facets) if each.values),
+        facets=tuple(facets.in_language(each) for each in found if each.values),
         prices=narrowed.prices,
         spelling=narrowed.spelling,
     )
@@ -188,6 +197,7 @@ class _Narrowed:
     """
 
     ids: BitMap
+    unfiltered: BitMap  # with all that filters leave out
     tiers: tuple[BitMap, ...]  # of a search, the best first
     available: BitMap  # with those that only the filter by availability leaves out
     facets: tuple[Facet, ...]  # all but that
@@ -197,7 +207,8 @@ class _Narrowed:
     def weigh(self) -> int:
         """The bytes that it takes in memory, about."""
         values = sum(len(facet.values) for facet in self.facets)
-        return sum(map(weight_of, (self.ids, self.available, *self.tiers))) + values * _BYTES_OF_VALUE
+        different = {id(each): each for each in (self.ids, self.unfiltered, self.available, *self.tiers)}.values()
+        return sum(map(weight_of, different)) + values * _BYTES_OF_VALUE
 
 
 def _key(wish: Wish) -> object:
@@ -220,7 +231,7 @@ def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
     if wish.collection is not None:
         base = base & sets.one("collection", wish.collection)
     filters = {key: _any_of(facets.values_of(sets, key, values).values()) for key, values in wish.chosen.items()}
-    if wish.price_from is not None or wish.price_to is not None:
+    if wish.priced:
         filters["price"] = _in_range(base, sets.digits("price"), wish.price_from, wish.price_to)
 
     def under(but: str = "") -> BitMap:
@@ -232,11 +243,13 @@ def _narrow(sets: Sets, wish: Wish) -> _Narrowed:
         return ids
 
     ids = under()
+    counted = facets.count(sets, ids, wish.chosen, under, wish.whole)
     return _Narrowed(
         ids=ids,
+        unfiltered=base,
         tiers=tuple(tier & ids for tier in found.tiers) if found else (),
         available=under("availability") if "availability" in filters else ids,
-        facets=facets.count(sets, ids, wish.chosen, under, wish.whole),
+        facets=tuple(each for each in counted if not facets.goes_without_saying(sets, each, base)),
         prices=_prices(sets, under("price") if "price" in filters else ids),
         spelling=found.spelling if found else None,
     )

@@ -136,7 +136,7 @@ class Card(NamedTuple):
     price_max: int
     compare_at_price: int | None
     in_stock: bool
-    has_options: bool
+    has_choice: bool  # of several variants
     image: Image | None
 
     def __hash__(self) -> int:
@@ -149,7 +149,7 @@ class Card(NamedTuple):
     @property
     def item(self) -> str | None:
         """What its button adds; None where there is a choice to make first."""
-        return None if self.has_options else self.handle
+        return None if self.has_choice else self.handle
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 FIELD_MOST = 10_000_000  # characters in one cell: past it, a quote was left open
 LINE_MOST = 2 * FIELD_MOST
-DESCRIPTION_MOST = 512_000  # Shopify's own limit; cleaning deeply nested HTML takes quadratic time
+DESCRIPTION_MOST = 512_000  # Shopify's own limit
+TAGS_MOST = 20_000  # of one description: cleaning nested ones takes quadratic time, of so many a second
 TITLE_MOST = 500
 NAME_MOST = 255  # characters of a vendor, tag, option, SKU, …
 TEXT_MOST = 5_000  # of other text on one line
@@ -226,6 +227,11 @@ class ProductFile:
         cells = self._next_cells()
         if cells is None:
             raise BadFile(f"{self.name} is empty: {DIALECTS}")
+        if len(cells) == 1 and (separator := _OTHER_SEPARATOR.search(cells[0])):
+            raise BadFile(
+                f"{self.name} has {_SEPARATORS[separator[0]]} between its cells, as spreadsheets may write them;"
+                " a product export has commas: take the file as it was exported, or save it with commas"
+            )
         return [one_line(cell) for cell in cells]
 
     def _find_columns(self) -> dict[str, int]:
@@ -558,6 +564,8 @@ def _title(row: _Row) -> str:
 def _description(row: _Row, column: str = "description") -> str:
     if len(row[column]) > DESCRIPTION_MOST:
         raise row.bad(column, f"a description of at most {DESCRIPTION_MOST:,} characters")
+    if row[column].count("<") > TAGS_MOST:
+        raise row.bad(column, f"a description of at most {TAGS_MOST:,} tags")
     return clean_description(row[column])
 
 
@@ -753,6 +761,9 @@ def _without_empty_end(html: str) -> str:
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _STATUSES = {status: status for status in ("active", "draft", "archived", "unlisted")}
 _POLICIES = {"deny": False, "continue": True} | _BOOLEANS
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_OTHER_SEPARATOR = re.compile(r"[;\t]")
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}")
 _DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]*)?|\.[0-9]+")

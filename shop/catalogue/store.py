@@ -184,7 +184,7 @@ def _card_columns(language: str) -> Sequence[Any]:
         products.c.compare_at_price,
         # As the drivers have them, which is as good: each column that SQLAlchemy must read costs a page's cards time.
         sa.type_coerce(products.c.in_stock, sa.Integer).label("in_stock"),
-        sa.func.json_array_length(products.c.option_names).label("options"),
+        products.c.variant_count,
         products.c.image_src,
         products.c.image_alt,
         made_of(products.c.image_src),
@@ -211,7 +211,7 @@ def _card(row: Row[Any]) -> Card:
         price_max=row.price_max,
         compare_at_price=row.compare_at_price,
         in_stock=bool(row.in_stock),
-        has_options=row.options > 0,
+        has_choice=row.variant_count > 1,
         image=_image(row),
     )
 

@@ -42,11 +42,6 @@ def find_by_nonce(connection: Connection, nonce: str) -> Order | None:
     return _find(connection, orders.c.nonce == nonce)
 
 
-def find_by_reference(connection: Connection, reference: str) -> Order | None:
-    """The order whose payment the provider knows by this name: the newest, should there be two."""
-    return _find(connection, orders.c.payment_reference == reference) if reference else None
-
-
 def list_orders(
     connection: Connection,
     *,

@@ -104,7 +104,7 @@ class Listing:
                 others = tuple(each for each in values if each != value)
                 without = self._address(chosen={**self.wish.chosen, key: others})
                 chips.append(Chip(titles.get((key, value), value), without))
-        if self.wish.price_from is not None or self.wish.price_to is not None:
+        if self.wish.priced:
             chips.append(Chip(self._price_title(), self._address(prices={})))
         return chips
 

@@ -102,11 +102,11 @@ def _place(form: CheckoutForm, wish: Wish, method: PaymentMethod) -> BaseRespons
 
 def _not_taken(form: CheckoutForm, wish: Wish, error: NotTaken) -> BaseResponse:
     """The form again, to be sent as it is: nothing of it was written, and its nonce makes it one order."""
+    current_app.logger.error("An order was not taken: %s", error.__cause__)
     try:
         quoted = quote(connection(), wish, shop().terms, datetime.now(UTC))
     except SQLAlchemyError:  # the database can't be read, either: there is a page that needs none
-        raise error from error.__cause__
-    current_app.logger.error("An order was not taken: %s", error.__cause__)
+        raise error from None
     page = checkout.render_page(form, quoted, trouble=str(error))
     return make_response(page, 503, {"Retry-After": "5"})
 

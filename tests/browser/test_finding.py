@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +21,13 @@ def titles(page: Page) -> Locator:
 
 def box(page: Page, name: str) -> Locator:
     return page.get_by_role("checkbox", name=name)
+
+
+def open_filter(page: Page, name: str) -> None:
+    """On a phone: the one of that name, in the part of the page that has them all."""
+    if not page.locator(".filters-body").is_visible():
+        page.get_by_text("Filters", exact=True).tap()
+    page.locator(".facet-summary", has_text=name).tap()
 
 
 def search_box(page: Page) -> Locator:
@@ -104,10 +112,15 @@ def test_on_a_phone_the_filters_stay_open_until_they_are_done(visit: Callable[..
     page.goto("/products")
     expect(box(page, "gift")).to_be_hidden()
     page.get_by_text("Filters", exact=True).tap()
+    expect(page.get_by_role("checkbox")).to_have_count(0)
 
     with staying_on(page):
+        open_filter(page, "Tag")
         box(page, "gift").tap()
         expect(page).to_have_url("/products?tag=gift")
+        expect(page.locator("summary", has_text="Tag")).to_have_text(re.compile(r"Tag\s*Chosen: 1"))
+        expect(box(page, "gift")).to_be_focused()
+        open_filter(page, "Availability")
         box(page, "In stock").tap()
         expect(page).to_have_url("/products?availability=in-stock&tag=gift")
         expect(box(page, "In stock")).to_be_visible()
@@ -118,14 +131,42 @@ def test_on_a_phone_the_filters_stay_open_until_they_are_done(visit: Callable[..
         expect(titles(page).first).to_be_in_viewport()
 
 
+def test_on_a_phone_a_filter_that_is_opened_meanwhile_stays_open_and_in_focus(visit: Callable[..., BrowserContext]):
+    page = visit(**PHONE).new_page()
+    page.goto("/products")
+    open_filter(page, "Tag")
+    gate = Gate(page, "**/products?tag=gift")
+    box(page, "gift").tap()
+    gate.wait()
+    vendor = page.locator(".facet-summary", has_text="Vendor")
+    vendor.focus()
+    page.keyboard.press("Enter")
+
+    gate.open()
+
+    expect(page).to_have_url("/products?tag=gift")
+    expect(box(page, "Inkwell")).to_be_visible()
+    expect(box(page, "gift")).to_be_visible()
+    expect(vendor).to_be_focused()
+
+
+def test_on_a_wide_screen_filters_are_open_and_named(visit: Callable[..., BrowserContext]):
+    page = visit(**DESKTOP).new_page()
+    page.goto("/products")
+
+    expect(page.get_by_role("group", name="Availability").get_by_role("checkbox").first).to_be_in_viewport()
+    expect(page.locator(".facet-body > legend").filter(has_text="Availability")).to_have_css("clip-path", "none")
+    expect(page.locator(".facet-summary:visible")).to_have_count(0)
+
+
 def test_on_a_phone_the_goods_begin_in_sight_when_the_filters_are_done(visit: Callable[..., BrowserContext]):
     page = visit(**PHONE).new_page()
     page.goto("/products")
-    page.locator(".filters-summary").click()
+    open_filter(page, "Tag")
     last = page.locator(".facet .choice label").last
     last.scroll_into_view_if_needed()
     last.click()
-    expect(page.locator(".filters-count")).to_have_text("1")
+    expect(page.locator(".chip-chosen")).to_have_count(1)
 
     page.locator("#filters-done").click()
 
@@ -139,7 +180,7 @@ def test_a_pressed_filter_stays_in_its_place(larger_shop: LiveShop, visit, devic
     page = visit(**device).new_page()
     page.goto(f"{larger_shop.url}/products")
     if device is PHONE:
-        page.get_by_text("Filters", exact=True).tap()
+        open_filter(page, "Tag")
     pressed = box(page, name)
     pressed.scroll_into_view_if_needed()
     place = pressed.bounding_box()["y"]
@@ -154,7 +195,7 @@ def test_a_pressed_filter_stays_in_its_place(larger_shop: LiveShop, visit, devic
 def test_more_values_come_below_and_fewer_leave_the_link_in_its_place(larger_shop: LiveShop, visit):
     page = visit(**PHONE).new_page()
     page.goto(f"{larger_shop.url}/products")
-    page.get_by_text("Filters", exact=True).tap()
+    open_filter(page, "Tag")
     tags = page.locator("#filter-tag")
     sixth, link = tags.get_by_role("checkbox").nth(5), tags.get_by_role("link")
     link.scroll_into_view_if_needed()
@@ -174,19 +215,39 @@ def test_more_values_come_below_and_fewer_leave_the_link_in_its_place(larger_sho
 def test_filters_and_the_language_without_javascript(visit: Callable[..., BrowserContext]):
     page = visit(java_script_enabled=False, **PHONE).new_page()
     page.goto("/products")
-    page.get_by_text("Filters", exact=True).tap()
+    open_filter(page, "Tag")
     box(page, "gift").check()
+    open_filter(page, "Price")
     page.get_by_label("To", exact=True).fill("10")
     page.get_by_role("button", name="Show 8 products").tap()
 
     expect(titles(page)).to_have_text(["Last Poster", "Postcard"])
     assert "tag=gift" in page.url and "price-to=10" in page.url
+    page.get_by_text("Filters").tap()
+    expect(page.locator(".facet-summary", has=page.locator(".filters-count"))).to_have_text(
+        [re.compile(r"Tag\s*Chosen: 1"), re.compile(r"Price\s*Chosen: 1")]
+    )
 
     page.get_by_role("button", name="Русский").tap()
 
     expect(page.locator("html")).to_have_attribute("lang", "ru")
     assert "tag=gift" in page.url and "price-to=10" in page.url
     expect(titles(page)).to_have_text(["Last Poster", "Postcard"])
+
+
+def test_more_values_without_javascript_are_in_sight_on_a_phone(larger_shop: LiveShop, visit):
+    page = visit(java_script_enabled=False, **PHONE).new_page()
+    page.goto(f"{larger_shop.url}/products")
+    open_filter(page, "Tag")
+    tags = page.locator("#filter-tag")
+
+    tags.get_by_role("link").tap()
+    page.wait_for_url("**/products?all=tag#filter-tag")
+    expect(tags.get_by_role("checkbox").first).to_be_in_viewport()
+
+    tags.get_by_role("link", name="Fewer").tap()
+    page.wait_for_url("**/products#filter-tag")
+    expect(tags.get_by_role("checkbox").first).to_be_in_viewport()
 
 
 # More of a list

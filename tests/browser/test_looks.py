@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Gate, eventually, fill_cart
@@ -65,6 +66,18 @@ def test_what_belongs_together_stays_together_on_a_phone(visit: Callable[..., Br
         price = card.locator("label > .money").bounding_box()
         assert price["x"] >= title["x"] + title["width"]
         assert card.bounding_box()["width"] + card.bounding_box()["x"] - price["x"] - price["width"] < 24
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_collection_with_a_long_name_takes_one_line_of_the_menu(visit: Callable[..., BrowserContext], width: int):
+    page = visit(viewport={"width": width, "height": 844}).new_page()
+    page.goto("/")
+    menu, link = page.get_by_role("navigation", name="Shop"), page.get_by_role("link", name="Kitchen").first
+    height = menu.bounding_box()["height"]
+
+    link.evaluate("link => link.textContent = 'Apparel & Accessories > Clothing > Shirts & Tops'.repeat(3)")
+
+    assert menu.bounding_box()["height"] == height
 
 
 def test_without_motion_nothing_moves(visit: Callable[..., BrowserContext]):

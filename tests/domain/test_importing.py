@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from shop.catalogue import indexing, reading, search, traits
 from shop.catalogue.importing import Report, import_file
+from shop.catalogue.listing import Wish, find_page
 from shop.catalogue.sets import Sets
 from shop.catalogue.shopify import BadFile, BadRow
 from shop.database import (
@@ -105,6 +106,15 @@ def found(database, words):
     """The ids of the products that a search for the words finds."""
     with database.reading() as connection:
         return list(search.find(Sets(connection), words).ids)
+
+
+def test_what_comes_in_one_size_only_can_be_added_without_a_choice(bring, database):
+    bring("Title,Option1 name,Option1 value,Price\nScarf,Size,One size,30\nMug,Size,S,9\n,,L,12\n")
+
+    with database.reading() as connection:
+        cards = find_page(connection, Wish()).cards
+
+    assert {card.handle: card.item for card in cards} == {"scarf": "scarf", "mug": None}
 
 
 def test_a_first_import_fills_the_shop(bring, rows):

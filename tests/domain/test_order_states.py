@@ -178,10 +178,9 @@ def test_a_new_attempt_to_pay_replaces_the_first(database, awaited):
     states.set_reference(database, awaited.id, "cs_2")
 
     with database.reading() as connection:
-        assert store.find_by_reference(connection, "cs_1") is None
-        found = store.find_by_reference(connection, "cs_2")
+        found = store.find_by_id(connection, awaited.id)
     assert found is not None
-    assert found.id == awaited.id
+    assert found.payment_reference == "cs_2"
 
 
 def test_a_tracking_number_can_come_later_and_be_put_right(database, invoice):

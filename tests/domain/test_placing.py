@@ -127,7 +127,6 @@ def test_a_number_that_no_order_has_finds_none(database, number):
 
     with database.reading() as connection:
         assert store.find_by_number(connection, number) is None
-        assert store.find_by_reference(connection, "") is None
 
 
 def test_all_orders_are_read_in_parts(database, monkeypatch):

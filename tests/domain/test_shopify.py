@@ -356,6 +356,7 @@ BAD_CELLS = {
     "long tag": ({"Tags": "x" * 256}, "Tags", "at most 255 characters"),
     "long vendor": ({"Vendor": "x" * 256}, "Vendor", "at most 255 characters"),
     "long description": ({"Body_(HTML)": "x" * 512_001}, "Body (HTML)", "at most 512,000 characters"),
+    "nested description": ({"Body_(HTML)": "<div>" * 100_000}, "Body (HTML)", "at most 20,000 tags"),
 }
 
 
@@ -421,6 +422,8 @@ BAD_FILES = {
     "only blank lines": (b"\n\n", "is empty"),
     "no price": (b"Handle,Title\nmug,Mug\n", "older dialect"),
     "neither handle nor title": (b"Price,SKU\n1,2\n", "current one"),
+    "semicolons": ("\ufeffHandle;Title;Variant Price\nmug;Mug;9,50\n".encode(), "has semicolons between its cells"),
+    "tabs": (b"Handle\tTitle\tVariant Price\nmug\tMug\t9.50\n", "or save it with commas"),
     "a column twice": (b"Handle,URL handle,Title,Price\n", "two columns for the same: Handle, URL handle"),
     "a spreadsheet": (b"PK\x03\x04\x14\x00\x06\x00", "a spreadsheet or an archive"),
     "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet or an archive"),

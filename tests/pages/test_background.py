@@ -131,7 +131,7 @@ def test_the_start_says_what_was_given_up(tmp_path, post, database):
     with database.writing() as connection:
         connection.execute(outbox.update().values(attempts=MOST_ATTEMPTS))
     with live_shop(tmp_path) as shop:
-        said = "Mail that could not be sent and is not tried any more: 2."
+        said = "Mail that could not be sent and is not tried any more: 2. `shop mail list` says why."
         wait_until(lambda: said in shop.log, SOON, "the line")
 
 

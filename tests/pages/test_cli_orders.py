@@ -23,6 +23,7 @@ from shop.cli import shop as command
 from shop.database import Database, outbox
 from shop.orders import payment, states, store
 from shop.orders.orders import Fulfilment, Order, Payment
+from shop.orders.outbox import DELAYS, MOST_ATTEMPTS, send_due
 from shop.settings import Settings
 from tests.conftest import SHELF
 from tests.databases import environ_of
@@ -186,6 +187,27 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # Linux says so when the other side is closed
         return b""
+
+
+# Letters.
+
+
+def test_letters_that_were_given_up_are_listed_and_sent_when_the_merchant_says_so(merchant, order):
+    merchant.types("orders", "ship", 1001)
+    now = datetime.now(UTC)
+    nowhere = replace(merchant.settings, smtp_url="smtp://127.0.0.1:1", mail_from="shop@example.org")
+    for _ in range(MOST_ATTEMPTS):
+        send_due(merchant.database, nowhere, now, most=1)
+        now += max(DELAYS)
+
+    (shipped,) = cells(merchant.types("mail", "list"))
+    assert shipped[:2] == ["1001", order.email]
+    assert shipped[3:5] == [str(MOST_ATTEMPTS), "given up"]
+    assert "refused" in shipped[5]
+
+    assert merchant.types("mail", "again").stdout == "1 letter is to be sent by the server now.\n"
+    assert send_due(merchant.database, merchant.settings, datetime.now(UTC)) == 1
+    assert cells(merchant.types("mail", "list")) == []
 
 
 # Noting.

@@ -46,6 +46,15 @@ def test_option_values_availability_and_prices_are_filters(client):
     assert titles(client.get("/products?price-from=300")) == ["Carved Chair"]
 
 
+def test_what_everything_in_a_list_has_is_no_filter_until_it_is_chosen(client):
+    for query in ("", "?tag=gift"):
+        kitchen = soup(client.get(f"/collections/kitchen{query}"))
+        assert kitchen.select("#filter-tag")
+        assert not kitchen.select("#filter-type, #filter-vendor, #filter-availability")
+
+    assert soup(client.get("/collections/kitchen?type=kitchen")).select("#filter-type")
+
+
 def test_a_chip_takes_its_filter_off_and_leaves_the_rest(client):
     answer = client.get("/products?vendor=fern+pottery&tag=tea&price-to=20&sort=title")
     assert titles(answer) == ["Mug"]
@@ -188,7 +197,7 @@ def test_a_long_filter_begins_with_its_most_frequent_values_and_lists_them_all_w
     usual = counts(answer, "vendor")
     assert next(iter(usual)) == "Fern Pottery"
     assert len(usual) == 8  # seven, and the chosen one
-    link = soup(answer).select_one("#filter-vendor-more")
+    link = soup(answer).select_one("#more-filter-vendor")
     every = len(set(usual)) + int(link.get_text().split()[0])
 
     whole = client.get(link["href"])
@@ -197,7 +206,7 @@ def test_a_long_filter_begins_with_its_most_frequent_values_and_lists_them_all_w
     assert list(chips(whole)) == ["Potter 9"]
     # Another filter leaves them listed, and the same link folds them again.
     assert soup(whole).select_one("#listing-form input[type=hidden][name=all]")["value"] == "vendor"
-    assert client.get(soup(whole).select_one("#filter-vendor-more")["href"]).data == answer.data
+    assert client.get(soup(whole).select_one("#more-filter-vendor")["href"]).data == answer.data
 
 
 def test_a_filter_that_is_not_there_is_not_listed_in_full(client):

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from shop.catalogue.indexing import reindex
+from shop.database import product_collections
 from tests.conftest import soup, text
 from tests.pages.test_products import titles
 
@@ -64,6 +66,16 @@ def test_any_query_is_safe(client, query):
 @given(st.text(max_size=80))
 def test_any_text_at_all_is_safe(client, query):
     assert client.get("/search", query_string={"q": query}).status_code == 200
+
+
+def test_without_collections_none_are_offered(client, database):
+    with database.writing() as connection:
+        connection.execute(product_collections.delete())
+        reindex(connection)
+
+    empty = soup(client.get("/search?q=zzzzzz")).select_one(".empty")
+    assert " ".join(empty.get_text(" ").split()) == "Nothing found. Try fewer words."
+    assert not empty.select("ul")
 
 
 @pytest.mark.parametrize("query", ["zeppelin", "hidden", "vase"])

@@ -171,6 +171,13 @@ def test_the_largest_cookies_pass_with_the_file_that_the_docs_give_and_only_so(s
         assert other.post("/orders", forms[1]).status == 502
 
 
+def test_a_long_event_of_stripes_reaches_the_shop(shops):
+    answer = Visitor(shops.proxy).post("/payments/stripe", {"event": "x" * 500_000})
+
+    assert answer.status == 404
+    assert "This shop takes no payments through Stripe." in answer.body
+
+
 def _register_as_many_as_fit(visitor: Visitor) -> None:
     """So many people that one more, with an address, just fits the cookie."""
     fitting: list[dict[str, str]] = []
