@@ -34,6 +34,7 @@ test-postgres: .venv/installed-dev ## Run the tests that have a database on Post
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.postgres
 	$(PYTEST) --postgresql --ignore tests/pages/test_users_cookie.py --ignore tests/pages/test_docs.py \
+		--ignore tests/pages/test_standby.py \
 		tests/domain tests/pages tests/browser/test_buying.py tests/browser/test_finding.py $(ARGS)
 
 check: .venv/installed-dev ## Check formatting, lint, types, templates, migrations, translations and the HTML that is served

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,14 @@ class Server:
     def __init__(self, programs: Path) -> None:
         self._programs = programs
         self._numbers = count(1)
-        self._folder = Path(tempfile.mkdtemp(prefix="crumb-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="crumb-postgres-"))
+        self._data = self.folder / "data"
         # PostgreSQL refuses to run as root.
         self._user = _unprivileged() if os.geteuid() == 0 else None
         if self._user:
-            shutil.chown(self._folder, self._user)
+            shutil.chown(self.folder, self._user)
         self._keeper = subprocess.Popen(
-            ["sh", "-c", _KEEPER, programs, self._folder],
+            ["sh", "-c", _KEEPER, programs, self.folder],
             user=self._user,
             cwd="/",
             stdin=subprocess.PIPE,
@@ -58,11 +60,39 @@ class Server:
         )
 
     def start(self) -> None:
-        data = self._folder / "data"
-        self._run("initdb", "--auth=trust", "--username=crumb", "--encoding=UTF8", "--no-sync", "-D", data)
+        self._run("initdb", "--auth=trust", "--username=crumb", "--encoding=UTF8", "--no-sync", "-D", self._data)
+        self._serve()
+
+    def follow(self, other: Server) -> None:
+        """Start as a standby of `other`, which has done nothing from then on that isn't done here as well."""
+        source = f"host={other.folder} user=crumb"
+        options = ("--checkpoint=fast", "--write-recovery-conf", "--no-sync")
+        self._run("pg_basebackup", "--dbname", source, "--pgdata", self._data, *options)
+        self._serve()
+        other.execute("alter system set synchronous_standby_names = '*'")
+        other.execute("select pg_reload_conf()")
+
+    def promote(self) -> None:
+        """Take writes from now on, as the standby that it was."""
+        self._run("pg_ctl", "promote", "--wait", "-D", self._data)
+
+    def dump(self, url: str) -> Path:
+        """What is at `url`, as a file."""
+        file = self.folder / "a.dump"
+        self._run("pg_dump", *self._database(url), "--format=custom", f"--file={file}")
+        return file
+
+    def restore(self, dump: Path, url: str) -> None:
+        """Put what is in `dump` into the empty database at `url`."""
+        self._run("pg_restore", *self._database(url), "--no-owner", "--exit-on-error", dump)
+
+    def _database(self, url: str) -> tuple[str, ...]:
+        return f"--host={self.folder}", "--username=crumb", f"--dbname={make_url(url).database}"
+
+    def _serve(self) -> None:
         # What the tests write may be lost with the power.
-        options = f"-k {self._folder} -c listen_addresses= -c fsync=off -c max_connections=200"
-        self._run("pg_ctl", "start", "--wait", "-D", data, "-l", self._folder / "log", "-o", options)
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=200"
+        self._run("pg_ctl", "start", "--wait", "-D", self._data, "-l", self.folder / "log", "-o", options)
 
     def stop(self) -> None:
         """Stop it, whoever is still connected."""
@@ -72,20 +102,20 @@ class Server:
         """The URL of a new database: an empty one, or a copy of what is at the URL `template`."""
         name = f"shop{next(self._numbers)}"
         copied = f" template {make_url(template).database}" if template else ""
-        self._execute(f"create database {name}{copied}")
+        self.execute(f"create database {name}{copied}")
         return self.url(name)
 
     def url(self, database: str) -> str:
-        return f"postgresql+psycopg://crumb@/{database}?host={self._folder}"
+        return f"postgresql+psycopg://crumb@/{database}?host={self.folder}"
 
     def drop(self, url: str) -> None:
         """Remove a database, whoever is still connected."""
-        self._execute(f"drop database {make_url(url).database} with (force)")
+        self.execute(f"drop database {make_url(url).database} with (force)")
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(f"host={self._folder} user=crumb dbname={database}", autocommit=True)
+        return psycopg.connect(f"host={self.folder} user=crumb dbname={database}", autocommit=True)
 
-    def _execute(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with self.connect() as connection:
             connection.execute(statement)
 
@@ -95,7 +125,7 @@ class Server:
             done = subprocess.run(
                 [self._programs / program, *arguments],
                 user=self._user,
-                cwd=self._folder,
+                cwd=self.folder,
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -110,6 +140,14 @@ class Server:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A running PostgreSQL: `postgres.create()` is the URL of a new, empty database."""
+    with server() as postgres:
+        postgres.start()
+        yield postgres
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """One of the test's own, not started yet."""
     programs = find()
     if programs is None and os.environ.get("CI"):
         pytest.fail(MISSING)
@@ -117,7 +155,6 @@ def postgres() -> Iterator[Server]:
         pytest.skip(MISSING)
     server = Server(programs)
     try:
-        server.start()
         yield server
     finally:
         server.stop()

@@ -11,23 +11,19 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy.engine import make_url
 
-from shop import create_app
 from shop.database import Database
 from shop.orders import store
 from tests.buyers import Answer, Browser
-from tests.conftest import OWN
 from tests.live import LiveShop, live_shop, run_shop
 from tests.nginx import HOST, Nginx, Visitor, nginx
-from tests.pages.test_checkout import ANN, fields
+from tests.pages.test_checkout import ANN
 
 KEY = "a key of the tests alone"
 MOST_ORDERS = 6  # that the session's cookie knows
@@ -126,25 +122,6 @@ def test_an_import_on_one_machine_shows_on_the_other_at_once(shops, postgres_url
         for _each_server in range(2):
             assert f"${price}" in visitor.get("/products/mug").body
     assert shops.took_turns
-
-
-def test_a_replica_exports_and_feeds_but_takes_no_order(settings, postgres_url):
-    """A database that takes no writes is what a server that reads from a standby has."""
-    standby = make_url(postgres_url).update_query_dict({"options": "-c default_transaction_read_only=on"})
-    url = standby.render_as_string(hide_password=False)
-    for command in (("export", "products"), ("orders", "list")):
-        done = run_shop(*command, SHOP_DATA=str(settings.data), SHOP_DATABASE_URL=url)
-        assert (done.returncode, done.stderr) == (0, "")
-
-    app = create_app(replace(settings, database_url=url))
-    client = app.test_client()
-    for path in ("/feeds/google.xml", "/products.atom", "/sitemap.xml", "/health"):
-        assert client.get(path).status_code == 200
-    client.post("/cart-items", data={"item": "mug"}, headers=OWN)
-    form = fields(BeautifulSoup(client.get("/checkout").text, "html.parser"))
-    refused = client.post("/orders", data=form | ANN, headers=OWN)
-    assert refused.status_code >= 500 and "your cart is safe" in refused.text
-    app.extensions["shop"].database.close()
 
 
 def test_the_largest_cookies_pass_with_the_file_that_the_docs_give_and_only_so(shops, tmp_path):
