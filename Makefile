@@ -28,6 +28,7 @@ test: .venv/installed-dev ## Run all tests; ARGS="-k cart" picks some
 	@$(BIN)/python -m tests.chromium
 	@$(BIN)/python -m tests.postgres
 	@$(BIN)/python -m tests.nginx
+	@$(BIN)/python -m tests.caddy
 	$(PYTEST) $(ARGS)
 
 test-postgres: .venv/installed-dev ## Run the tests that have a database on PostgreSQL; of the browser's two stories

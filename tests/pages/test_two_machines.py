@@ -1,4 +1,4 @@
-"""Two servers that share a database, behind nginx with the file of the docs: visitors don't notice which one answers.
+"""Two servers that share a database, behind nginx or Caddy as the docs have them: nobody notices which one answers.
 
 Nothing is on the servers: each has a data folder of its own, and what they need in common is the database's address
 and the secret key.
@@ -21,9 +21,11 @@ from bs4 import BeautifulSoup
 from shop.database import Database
 from shop.orders import store
 from tests.buyers import Answer, Browser
+from tests.caddy import caddy
 from tests.live import LiveShop, live_shop, run_shop
-from tests.nginx import HOST, Nginx, Visitor, nginx
+from tests.nginx import Nginx, nginx
 from tests.pages.test_checkout import ANN
+from tests.proxies import HOST, Visitor
 
 KEY = "a key of the tests alone"
 MOST_ORDERS = 6  # that the session's cookie knows
@@ -132,7 +134,7 @@ def test_the_largest_cookies_pass_with_the_file_that_the_docs_give_and_only_so(s
     _register_as_many_as_fit(visitor)
     gone = {f"no-longer-sold-{number}": 1 for number in range(70)}
     visitor.cookies["__Host-cart"] = quote(json.dumps({"mug": 1} | gone), safe="{}:,")
-    forms = [visitor.get("/checkout").form() | {"register": "1"} for _ in range(2)]
+    forms = [visitor.get("/checkout").form() | {"register": "1"} for _ in range(3)]
     before = dict(visitor.cookies)
 
     answer = sent(visitor.post("/orders", forms[0]))
@@ -146,6 +148,24 @@ def test_the_largest_cookies_pass_with_the_file_that_the_docs_give_and_only_so(s
         other.cookies |= before
         assert other.get("/users").status == 200
         assert other.post("/orders", forms[1]).status == 502
+    with caddy(tmp_path / "caddy", [shops.one.port, shops.two.port]) as proxy:
+        other = Visitor(proxy)
+        other.cookies |= before
+        assert sum(map(len, sent(other.post("/orders", forms[2])).cookies)) > 4096
+
+
+def test_behind_caddy_the_end_of_a_server_loses_nothing(shops, tmp_path):
+    with caddy(tmp_path / "caddy", [shops.one.port, shops.two.port]) as proxy:
+        visitor = Visitor(proxy)
+        sent(visitor.post("/cart-items", {"item": "mug", "quantity": "2"}))
+        form = visitor.get("/checkout").form()
+        shops.two.kill()
+
+        for _each_turn in range(4):
+            (quantity,) = page(visitor.get("/cart")).select("#cart-lines [name=quantity]:not([value='0'])")
+            assert quantity["value"] == "2"
+        placed = sent(visitor.post("/orders", form))
+        assert "Thank you." in page(visitor.get(placed.location)).text
 
 
 def test_a_long_event_of_stripes_reaches_the_shop(shops):
