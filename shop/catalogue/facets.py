@@ -29,7 +29,9 @@ _MOST_OPTIONS_SEEN = 200  # of a shop with very many
 _LARGE = 5_000  # products of a catalogue
 _LOOKED_UP = 5_000  # products that are looked up sooner than the sets of all values are asked,
 _MORE_OF = 20  # and one more for so many of the catalogue
-_AT_ONCE = 32  # values that are asked before a look at whether the next can matter
+_AT_ONCE = 32  # values that are asked before a look at whether the next can matter,
+_AT_ONCE_OF_MANY = 8  # and of so many products that to ask one takes longer than to look
+_MANY = 10_000
 _FEW = 200  # products
 _A_SHARE = 16  # of which all products are more
 
@@ -187,7 +189,8 @@ class _Counts:
         found: list[FacetValue] = []
         there_are = 0
         least = 1  # products that a value needs to be among them
-        for some in chain.from_iterable(map(_parted, values)):
+        at_once = _AT_ONCE if len(self.ids) < _MANY else _AT_ONCE_OF_MANY
+        for some in chain.from_iterable(_parted(each, at_once) for each in values):
             if least > len(some[0].ids):  # of which, as of all that follow, none has as many
                 if there_are >= MOST_VALUES:
                     break
@@ -206,8 +209,8 @@ class _Counts:
         return found, there_are
 
 
-def _parted(values: Sequence[NamedSet]) -> Iterator[Sequence[NamedSet]]:
-    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+def _parted(values: Sequence[NamedSet], size: int) -> Iterator[Sequence[NamedSet]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 class _Sizes:
