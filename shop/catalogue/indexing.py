@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -76,23 +76,21 @@ class Indexer:
         self._waiting = 0
         self._sets: list[list[SetName]] = []  # that each trait stands for, by its number
         self._ids: list[array[int]] = []  # of new products, by the number of a trait that they have
-        self._adding: list[Callable[[int], None]] = []  # to each of those
 
     def learn(self, traits: Iterable[Trait], anew: bool) -> None:
         """What the next numbers stand for: `anew` from 0 on, or else from where the traits before these ended."""
         if anew:
             self._forget()
         sets = list(map(sets_of, traits))
-        ids = [array("I") for _ in sets]
         self._sets += sets
-        self._ids += ids
-        self._adding += [each.append for each in ids]
+        self._ids += [array("I") for _ in sets]
 
     def add(self, id: int, numbers: bytes) -> None:
         """Take in a product that is new, by the numbers of its traits; an invisible one has none."""
         its = unpacked(numbers)
-        for add in map(self._adding.__getitem__, its):
-            add(id)
+        ids = self._ids
+        for number in its:
+            ids[number].append(id)
         self._waiting += len(its)
         self._flush_if_many()
 
@@ -169,7 +167,6 @@ class Indexer:
 
     def _forget(self) -> None:
         """What the numbers stood for."""
-        self._adding.clear()
         self._settle()
         self._sets.clear()
         self._ids.clear()

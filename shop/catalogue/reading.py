@@ -26,7 +26,6 @@ from shop.catalogue.shopify import (
     BadRow,
     ImageRecord,
     ProductRecord,
-    TranslationRecord,
     VariantRecord,
     read_products,
 )
@@ -63,14 +62,13 @@ TRANSLATION_COLUMNS = ("product_id", "language", "title", "title_key", "descript
 
 
 class Goods(NamedTuple):
-    """A product to write, in plain values, which travel from process to process sooner than records."""
+    """A product, in plain values, which travel from process to process sooner than records."""
 
     handle: str
     line: int  # where it starts in the file
-    said: tuple[Any, ...]  # the first fields of its record
-    variants: list[tuple[Any, ...]]
-    images: list[tuple[Any, ...]]
-    translations: list[tuple[str, str, str]]
+    told: bytes  # its Contents, packed: equal for records that make the same product
+    variant_count: int
+    image_count: int
     files: tuple[str, ...]  # its images that are files beside the CSV
     collections: list[tuple[str, str]]  # handles and titles
     shown: tuple[Any, ...]
@@ -78,20 +76,35 @@ class Goods(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Of all that the file says of it: equal for records that make the same product."""
-        said = repr((self.said, self.variants, self.images))
-        said += "".join(repr(TranslationRecord(*each)) for each in self.translations)
-        return sha256(said.encode()).hexdigest()
+        """Of all that the file says of it."""
+        return sha256(self.told).hexdigest()
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(*marshal.loads(self.told))  # noqa: S302 (it was packed here)
+
+
+class Contents(NamedTuple):
+    """All that a file says of a product, and the rows that it is written as."""
+
+    said: tuple[Any, ...]  # the first fields of its record
+    variants: list[tuple[Any, ...]]
+    images: list[tuple[Any, ...]]
+    translations: list[tuple[str, str, str]]
+
+    def packed(self) -> bytes:
+        """The same bytes for the same contents: this version of the format has no references within it."""
+        return marshal.dumps(tuple(self), 2)
 
     @property
     def tags(self) -> tuple[str, ...]:
         tags: tuple[str, ...] = self.said[_ELSEWHERE.start]
         return tags
 
-    def row(self, id: int, digest: str, *more: object) -> tuple[Any, ...]:
+    def row(self, id: int, digest: str, shown: tuple[Any, ...], *more: object) -> tuple[Any, ...]:
         said = self.said
         key = title_key(said[1])
-        return (id, digest, key, *said[: _ELSEWHERE.start], *said[_ELSEWHERE.stop :], *self.shown, *more)
+        return (id, digest, key, *said[: _ELSEWHERE.start], *said[_ELSEWHERE.stop :], *shown, *more)
 
     def variant_rows(self, id: int) -> list[tuple[Any, ...]]:
         return [(id, position, *variant) for position, variant in enumerate(self.variants, start=1)]
@@ -186,13 +199,18 @@ def prepared(record: ProductRecord, book: TraitBook) -> Goods:
             options=options_of(record.option_names, [each.option_values for each in record.variants]),
             translations=[(each.title, each.description) for each in record.translations],
         )
-    return Goods(
-        record.handle,
-        record.line,
+    contents = Contents(
         record[: len(_SAID)],
         [*map(tuple, record.variants)],
         [*map(tuple, record.images)],
         [(each.language, each.title, each.description) for each in record.translations],
+    )
+    return Goods(
+        record.handle,
+        record.line,
+        contents.packed(),
+        len(record.variants),
+        len(record.images),
         record.files,
         collections,
         tuple(shown),
