@@ -194,7 +194,7 @@ class _Import:
 
     def take(self, batch: Batch, skip_bad_rows: bool) -> None:
         """Write what is new or changed of a batch, in the file's order."""
-        self._indexer.learn(batch.traits, batch.anew)
+        self._indexer.learn(batch.sets, batch.anew)
         known = self._known(batch.goods)
         new: list[_Product] = []
         changed: list[_Product] = []
@@ -277,8 +277,9 @@ class _Import:
         self._insert(products, columns, [each.row(*stamp) for each in new])
         self._insert(variants, VARIANT_COLUMNS, [row for id, _, _, its in new for row in its.variant_rows(id)])
         self._write_rest(new)
-        for id, _, goods, _ in new:
-            self._indexer.add(id, goods.traits)
+        for id, _, goods, its in new:
+            if goods.traits:
+                self._indexer.add(id, goods.traits, its.descriptions)
         self._report.created += len(new)
 
     def _update(self, changed: list[_Product]) -> None:
@@ -293,7 +294,9 @@ class _Import:
         for table in (images, product_tags, product_collections, product_translations):
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
         self._write_rest(changed)
-        self._indexer.replace(before, {id: self._indexer.sets(goods.traits) for id, _, goods, _ in changed})
+        visible = [each for each in changed if each.goods.traits]
+        after = {id: self._indexer.sets(goods.traits, its.descriptions) for id, _, goods, its in visible}
+        self._indexer.replace(before, after)
         self._report.updated += len(changed)
 
     def _update_variants(self, changed: list[_Product], ids: list[int]) -> None:
