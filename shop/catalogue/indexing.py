@@ -33,8 +33,9 @@ import sqlalchemy as sa
 from pyroaring import BitMap
 from sqlalchemy.engine import Connection, Row
 
-from shop.catalogue import bulk, version
-from shop.catalogue.traits import PieceBook, SetName, TraitBook, options_of, pieces_of, unpacked
+from shop.catalogue import bulk, traits, version
+from shop.catalogue.traits import SetName, TraitBook, options_of, pieces_of, sets_of_piece, unpacked
+from shop.catalogue.words import new_stem, words_in
 from shop.database import (
     Database,
     catalogue_version,
@@ -76,7 +77,7 @@ class Indexer:
         self._waiting = 0
         self._sets: list[list[SetName]] = []  # that each trait stands for, by its number
         self._ids: list[array[int]] = []  # of new products, by the number of a trait that they have
-        self._described = PieceBook()
+        self._described = _Described(self._added)
 
     def learn(self, sets: Sequence[list[SetName]], anew: bool) -> None:
         """The sets that the next numbers stand for: `anew` from 0 on, or else from where those before these ended."""
@@ -124,7 +125,7 @@ class Indexer:
 
     def _named(self, sets: Iterable[list[SetName]], descriptions: Iterable[str]) -> list[SetName]:
         pieces = chain.from_iterable(map(pieces_of, descriptions))
-        return [*chain.from_iterable(sets), *chain.from_iterable(map(self._described.sets_of, pieces))]
+        return [*chain.from_iterable(sets), *chain.from_iterable(map(sets_of_piece, pieces))]
 
     def read(self, ids: Sequence[int]) -> dict[int, list[SetName]]:
         """The sets of the visible ones among those products, as they are in the database now."""
@@ -148,8 +149,6 @@ class Indexer:
     def _flush_if_many(self) -> None:
         if self._waiting > MOST_WAITING:
             self._flush()
-        elif self._described.is_full:
-            self._settle()
 
     def _write_orders(self) -> None:
         """The order of the titles, in each language that there are some in."""
@@ -190,16 +189,12 @@ class Indexer:
                 for each in sets:
                     self._added.put(each, ids)
                 del ids[:]
-        for piece, ids in self._described.items():
-            if ids:
-                for each in self._described.sets_of(piece):
-                    self._added.put(each, ids)
-        self._described = PieceBook()
 
     def _flush(self) -> None:
         self._settle()
         more, less = self._added, self._removed
         self._added, self._removed, self._waiting = _Members(), _Members(), 0
+        self._described = _Described(self._added)
         self._write_words(more)
         is_first = not less.sets and not self._connection.scalar(sa.select(sa.exists().select_from(product_sets)))
         for kind in sorted(more.sets.keys() | less.sets.keys()):
@@ -280,6 +275,31 @@ class _Members:
         elif said is not None:
             titles = self.titles[kind]
             titles[name] = max(titles.get(name, (0, "")), (ids[-1], said))
+
+
+class _Described(dict[str, Any]):
+    """Where to append the id of a product, by each piece of its description."""
+
+    def __init__(self, members: _Members) -> None:
+        super().__init__()
+        self._members = members
+
+    def __missing__(self, piece: str) -> array[int] | _Several:
+        if len(self) > traits.MOST_TRAITS:
+            self.clear()
+        stems = {word: new_stem(word) for word in words_in(piece)}
+        self._members.words.update(stems)
+        sets = [self._members.sets["anywhere"][stem] for stem in stems.values()]
+        self[piece] = found = sets[0] if len(sets) == 1 else _Several(sets)
+        return found
+
+
+class _Several(list["array[int]"]):
+    """Arrays that are appended to as one."""
+
+    def append(self, id: int) -> None:  # type: ignore[override]
+        for each in self:
+            each.append(id)
 
 
 def catch_up(database: Database) -> None:

@@ -7,8 +7,8 @@ descriptions, so that both have as much to do.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -123,32 +123,15 @@ class _Numbers(dict[Any, bytes]):
         return number
 
 
-class PieceBook(dict[str, "array[int]"]):
-    """The ids of products, by the pieces of their descriptions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sets: dict[str, list[SetName]] = {}
-
-    @property
-    def is_full(self) -> bool:
-        return len(self) > MOST_TRAITS
-
-    def __missing__(self, piece: str) -> array[int]:
-        self._sets[piece] = _of_words(piece, LEVELS[-1:])
-        ids = self[piece] = array("I")
-        return ids
-
-    def sets_of(self, piece: str) -> list[SetName]:
-        """The sets that a product with this piece belongs to."""
-        if piece not in self:
-            self[piece]
-        return self._sets[piece]
-
-
 def pieces_of(description: str) -> list[str]:
     """What stands between white space in cleaned HTML."""
     return without_tags(description).split()
+
+
+@lru_cache(1 << 14)
+def sets_of_piece(piece: str) -> list[SetName]:
+    """The sets that a product with such a piece in its description belongs to."""
+    return _of_words(piece, LEVELS[-1:])
 
 
 def unpacked(numbers: bytes) -> memoryview:
