@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -31,6 +31,7 @@ from shop.catalogue.reading import (
     TRANSLATION_COLUMNS,
     VARIANT_COLUMNS,
     Batch,
+    Contents,
     Export,
     Goods,
 )
@@ -51,7 +52,7 @@ from shop.settings import Settings
 
 T = TypeVar("T")
 Row = dict[str, Any]
-_Numbered = tuple[int, str, Goods]  # a product to write, with its id and digest
+
 
 PICTURES = {
     ".avif",
@@ -71,6 +72,18 @@ _KNOWN = sa.select(products.c.handle, products.c.id, products.c.digest, products
     products.c.handle.in_(_HANDLES)
 )
 _COLLECTIONS = sa.select(collections).where(collections.c.handle.in_(_HANDLES))
+
+
+class _Product(NamedTuple):
+    """One to write."""
+
+    id: int
+    digest: str
+    goods: Goods
+    contents: Contents
+
+    def row(self, *more: object) -> tuple[Any, ...]:
+        return self.contents.row(self.id, self.digest, self.goods.shown, *more)
 
 
 @dataclass
@@ -181,10 +194,10 @@ class _Import:
 
     def take(self, batch: Batch, skip_bad_rows: bool) -> None:
         """Write what is new or changed of a batch, in the file's order."""
-        self._indexer.learn(batch.traits, batch.anew)
+        self._indexer.learn(batch.sets, batch.anew)
         known = self._known(batch.goods)
-        new: list[_Numbered] = []
-        changed: list[_Numbered] = []
+        new: list[_Product] = []
+        changed: list[_Product] = []
         unchanged: list[int] = []
         met: set[str] = set()
         for goods in batch.goods:
@@ -197,9 +210,9 @@ class _Import:
             digest = goods.digest
             if before is None:
                 self._last_product += 1
-                new.append((self._last_product, digest, goods))
+                new.append(_Product(self._last_product, digest, goods, goods.contents))
             elif before.digest != digest:
-                changed.append((before.id, digest, goods))
+                changed.append(_Product(before.id, digest, goods, goods.contents))
             else:
                 unchanged.append(before.id)
         self._stamp(products.c.id, unchanged)
@@ -247,8 +260,8 @@ class _Import:
 
     def _count(self, goods: Goods) -> None:
         self._report.products += 1
-        self._report.variants += len(goods.variants)
-        self._report.images += len(goods.images)
+        self._report.variants += goods.variant_count
+        self._report.images += goods.image_count
         if goods.files:
             self._report.missing_images += sum(not self._pictures.copy(file) for file in goods.files)
 
@@ -258,34 +271,37 @@ class _Import:
             stamped = products.update().where(column.in_(values)).values(import_id=self._id)
             self._connection.execute(stamped)
 
-    def _create(self, new: list[_Numbered]) -> None:
+    def _create(self, new: list[_Product]) -> None:
         stamp = (self._id, self._now, self._now)
         columns = ("id", *PRODUCT_COLUMNS, "import_id", "created_at", "updated_at")
-        self._insert(products, columns, [goods.row(id, digest, *stamp) for id, digest, goods in new])
-        self._insert(variants, VARIANT_COLUMNS, [row for id, _, goods in new for row in goods.variant_rows(id)])
+        self._insert(products, columns, [each.row(*stamp) for each in new])
+        self._insert(variants, VARIANT_COLUMNS, [row for id, _, _, its in new for row in its.variant_rows(id)])
         self._write_rest(new)
-        for id, _, goods in new:
-            self._indexer.add(id, goods.traits)
+        for id, _, goods, its in new:
+            if goods.traits:
+                self._indexer.add(id, goods.traits, its.descriptions)
         self._report.created += len(new)
 
-    def _update(self, changed: list[_Numbered]) -> None:
+    def _update(self, changed: list[_Product]) -> None:
         if not changed:
             return
-        ids = [id for id, _, _ in changed]
+        ids = [each.id for each in changed]
         before = self._indexer.read(ids)
         columns = ("key", *PRODUCT_COLUMNS, "import_id", "updated_at")
-        rows = [goods.row(id, digest, self._id, self._now) for id, digest, goods in changed]
-        self._write(_update_by_id(products), [_named(columns, row) for row in rows])
+        rows = [_named(columns, each.row(self._id, self._now)) for each in changed]
+        self._write(_update_by_id(products), rows)
         self._update_variants(changed, ids)
         for table in (images, product_tags, product_collections, product_translations):
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
         self._write_rest(changed)
-        self._indexer.replace(before, {id: self._indexer.sets(goods.traits) for id, _, goods in changed})
+        visible = [each for each in changed if each.goods.traits]
+        after = {id: self._indexer.sets(goods.traits, its.descriptions) for id, _, goods, its in visible}
+        self._indexer.replace(before, after)
         self._report.updated += len(changed)
 
-    def _update_variants(self, changed: list[_Numbered], ids: list[int]) -> None:
+    def _update_variants(self, changed: list[_Product], ids: list[int]) -> None:
         """Bring the variants of changed products to the file's: those that stay keep their ids."""
-        rows = [_named(VARIANT_COLUMNS, row) for id, _, goods in changed for row in goods.variant_rows(id)]
+        rows = [_named(VARIANT_COLUMNS, row) for id, _, _, its in changed for row in its.variant_rows(id)]
         wanted = {row["item"]: row for row in rows}
         here = sa.select(variants.c.id, variants.c.item).where(variants.c.product_id.in_(ids))
         kept, gone = [], []
@@ -298,21 +314,21 @@ class _Import:
         self._write(_update_by_id(variants), kept)
         self._insert(variants, VARIANT_COLUMNS, [tuple(row.values()) for row in wanted.values()])
 
-    def _write_rest(self, written: list[_Numbered]) -> None:
+    def _write_rest(self, written: list[_Product]) -> None:
         """The images, translations, tags and collections of products that have none yet."""
-        self._insert(images, IMAGE_COLUMNS, [row for id, _, goods in written for row in goods.image_rows(id)])
-        translations = [row for id, _, goods in written for row in goods.translation_rows(id)]
+        self._insert(images, IMAGE_COLUMNS, [row for id, _, _, its in written for row in its.image_rows(id)])
+        translations = [row for id, _, _, its in written for row in its.translation_rows(id)]
         self._insert(product_translations, TRANSLATION_COLUMNS, translations)
-        tags = [(tag, id) for id, _, goods in written for tag in goods.tags]
+        tags = [(tag, id) for id, _, _, its in written for tag in its.tags]
         self._insert(product_tags, ("tag", "product_id"), sorted(tags))
         self._write_collections(written)
 
-    def _write_collections(self, written: list[_Numbered]) -> None:
+    def _write_collections(self, written: list[_Product]) -> None:
         """Put products in their collections, made where they are missing.
 
         Titles with the same slug are one collection, under the title that was written last.
         """
-        titles = {handle: title for _, _, goods in written for handle, title in goods.collections}
+        titles = {handle: title for _, _, goods, _ in written for handle, title in goods.collections}
         if not titles:
             return
         ids: dict[str, int] = {}
@@ -324,7 +340,7 @@ class _Import:
             self._insert(collections, ("handle", "title"), new)
             found = self._connection.execute(_COLLECTIONS, {"handles": [handle for handle, _ in new]})
             ids |= {row.handle: row.id for row in found}
-        pairs = sorted((ids[handle], id) for id, _, goods in written for handle in dict(goods.collections))
+        pairs = sorted((ids[handle], id) for id, _, goods, _ in written for handle in dict(goods.collections))
         self._insert(product_collections, ("collection_id", "product_id"), pairs)
 
     def _unpublish_others(self) -> None:

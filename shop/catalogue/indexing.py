@@ -24,17 +24,18 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from pyroaring import BitMap
 from sqlalchemy.engine import Connection, Row
 
-from shop.catalogue import bulk, version
-from shop.catalogue.traits import SetName, Trait, TraitBook, options_of, sets_of, unpacked
+from shop.catalogue import bulk, traits, version
+from shop.catalogue.traits import SetName, TraitBook, options_of, pieces_of, sets_of_piece, unpacked
+from shop.catalogue.words import new_stem, words_in
 from shop.database import (
     Database,
     catalogue_version,
@@ -76,24 +77,26 @@ class Indexer:
         self._waiting = 0
         self._sets: list[list[SetName]] = []  # that each trait stands for, by its number
         self._ids: list[array[int]] = []  # of new products, by the number of a trait that they have
-        self._adding: list[Callable[[int], None]] = []  # to each of those
+        self._described = _Described(self._added)
 
-    def learn(self, traits: Iterable[Trait], anew: bool) -> None:
-        """What the next numbers stand for: `anew` from 0 on, or else from where the traits before these ended."""
+    def learn(self, sets: Sequence[list[SetName]], anew: bool) -> None:
+        """The sets that the next numbers stand for: `anew` from 0 on, or else from where those before these ended."""
         if anew:
             self._forget()
-        sets = list(map(sets_of, traits))
-        ids = [array("I") for _ in sets]
         self._sets += sets
-        self._ids += ids
-        self._adding += [each.append for each in ids]
+        self._ids += [array("I") for _ in sets]
 
-    def add(self, id: int, numbers: bytes) -> None:
-        """Take in a product that is new, by the numbers of its traits; an invisible one has none."""
-        its = unpacked(numbers)
-        for add in map(self._adding.__getitem__, its):
-            add(id)
+    def add(self, id: int, numbers: bytes, descriptions: Iterable[str]) -> None:
+        """Take in a visible product that is new, by the numbers of its traits, and its descriptions: cleaned HTML."""
+        its, ids, described = unpacked(numbers), self._ids, self._described
+        for number in its:
+            ids[number].append(id)
         self._waiting += len(its)
+        for text in descriptions:
+            pieces = pieces_of(text)
+            for piece in pieces:
+                described[piece].append(id)
+            self._waiting += len(pieces)
         self._flush_if_many()
 
     def replace(self, before: Mapping[int, Collection[SetName]], after: Mapping[int, Collection[SetName]]) -> None:
@@ -116,16 +119,22 @@ class Indexer:
             self._added.put(each, [id])
         self._waiting += len(gone) + len(come)
 
-    def sets(self, numbers: bytes) -> list[SetName]:
-        """The sets that the traits with those numbers stand for."""
-        return [each for number in unpacked(numbers) for each in self._sets[number]]
+    def sets(self, numbers: bytes, descriptions: Iterable[str]) -> list[SetName]:
+        """The sets of a visible product, by the same."""
+        return self._named(map(self._sets.__getitem__, unpacked(numbers)), descriptions)
+
+    def _named(self, sets: Iterable[list[SetName]], descriptions: Iterable[str]) -> list[SetName]:
+        pieces = chain.from_iterable(map(pieces_of, descriptions))
+        return [*chain.from_iterable(sets), *chain.from_iterable(map(sets_of_piece, pieces))]
 
     def read(self, ids: Sequence[int]) -> dict[int, list[SetName]]:
         """The sets of the visible ones among those products, as they are in the database now."""
         book = TraitBook()
-        numbers = {id: book.numbers_of(**said) for id, said in _read(self._connection, ids)}
-        sets = list(map(sets_of, book.take_new()))
-        return {id: [each for number in unpacked(its) for each in sets[number]] for id, its in numbers.items()}
+        found = [
+            (id, book.numbers_of(**said), descriptions) for id, said, descriptions in _read(self._connection, ids)
+        ]
+        sets = book.take_new()
+        return {id: self._named(map(sets.__getitem__, unpacked(its)), texts) for id, its, texts in found}
 
     def finish(self) -> None:
         """Write the rest, and make it what listings show from this transaction on."""
@@ -169,7 +178,6 @@ class Indexer:
 
     def _forget(self) -> None:
         """What the numbers stood for."""
-        self._adding.clear()
         self._settle()
         self._sets.clear()
         self._ids.clear()
@@ -186,6 +194,7 @@ class Indexer:
         self._settle()
         more, less = self._added, self._removed
         self._added, self._removed, self._waiting = _Members(), _Members(), 0
+        self._described = _Described(self._added)
         self._write_words(more)
         is_first = not less.sets and not self._connection.scalar(sa.select(sa.exists().select_from(product_sets)))
         for kind in sorted(more.sets.keys() | less.sets.keys()):
@@ -268,6 +277,31 @@ class _Members:
             titles[name] = max(titles.get(name, (0, "")), (ids[-1], said))
 
 
+class _Described(dict[str, Any]):
+    """Where to append the id of a product, by each piece of its description."""
+
+    def __init__(self, members: _Members) -> None:
+        super().__init__()
+        self._members = members
+
+    def __missing__(self, piece: str) -> array[int] | _Several:
+        if len(self) > traits.MOST_TRAITS:
+            self.clear()
+        stems = {word: new_stem(word) for word in words_in(piece)}
+        self._members.words.update(stems)
+        sets = [self._members.sets["anywhere"][stem] for stem in stems.values()]
+        self[piece] = found = sets[0] if len(sets) == 1 else _Several(sets)
+        return found
+
+
+class _Several(list["array[int]"]):
+    """Arrays that are appended to as one."""
+
+    def append(self, id: int) -> None:  # type: ignore[override]
+        for each in self:
+            each.append(id)
+
+
 def catch_up(database: Database) -> None:
     """See that the sets are there, as this version of the shop writes them. Takes its time after an upgrade."""
     with database.reading() as connection:
@@ -303,8 +337,11 @@ def reindex(connection: Connection) -> None:
     indexer.finish()
 
 
-def _read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The visible ones among those products, as they are in the database now, as TraitBook.numbers_of takes them."""
+def _read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, Any], list[str]]]:
+    """The visible ones among those products, as they are in the database now.
+
+    With what TraitBook.numbers_of takes, and with their descriptions.
+    """
 
     def of_each(found: sa.Select[Any], owner: sa.Column[int]) -> defaultdict[int, list[Row[Any]]]:
         """Rows by the product that they belong to."""
@@ -331,14 +368,14 @@ def _read(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[int, dic
                 "compare_at_price": row.compare_at_price,
                 "price_min": row.price_min,
                 "title": row.title,
-                "description": row.description,
                 "vendor": row.vendor,
                 "type": row.type,
                 "tags": [each.tag for each in tags[row.id]],
                 "collections": [(each.handle, each.title) for each in groups[row.id]],
                 "options": options_of(row.option_names, [each.option_values for each in values[row.id]]),
-                "translations": [(each.title, each.description) for each in translations[row.id]],
+                "translated": [each.title for each in translations[row.id]],
             },
+            [row.description, *(each.description for each in translations[row.id])],
         )
 
 

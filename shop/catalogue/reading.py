@@ -1,7 +1,7 @@
 """A product export as batches of what the import writes: rows, and what finding products needs to know of them.
 
 Reading takes about as long as writing. A large file is read in a process of its own, a little ahead of the one that
-writes; either way it is read in flat memory. What only writing needs, such as digests, is left to the latter.
+writes; either way it is read in flat memory.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from shop.catalogue.shopify import (
     BadRow,
     ImageRecord,
     ProductRecord,
-    TranslationRecord,
     VariantRecord,
     read_products,
 )
 from shop.catalogue.slugs import slug_of
-from shop.catalogue.traits import Trait, TraitBook, options_of
+from shop.catalogue.traits import SetName, TraitBook, options_of
 from shop.catalogue.words import title_key
 from shop.money import Currency
 
@@ -41,8 +40,9 @@ _AHEAD = 1 << 20  # bytes of batches between the two processes
 
 
 class Shown(NamedTuple):
-    """What listings show of a product, from its variants and images: columns of its row."""
+    """What listings show of a product and sort it by, from its title, variants and images: columns of its row."""
 
+    title_key: str
     visible: bool
     price_min: int
     price_max: int
@@ -54,44 +54,59 @@ class Shown(NamedTuple):
 
 
 _SAID = ProductRecord._fields[: ProductRecord._fields.index("option_names") + 1]
+_DESCRIPTION = _SAID.index("description")
 _ELSEWHERE = slice(_SAID.index("tags"), _SAID.index("collections") + 1)  # in tables of their own
 # The columns that the rows of Goods have, after the id.
-PRODUCT_COLUMNS = ("digest", "title_key", *_SAID[: _ELSEWHERE.start], *_SAID[_ELSEWHERE.stop :], *Shown._fields)
+PRODUCT_COLUMNS = ("digest", *_SAID[: _ELSEWHERE.start], *_SAID[_ELSEWHERE.stop :], *Shown._fields)
 VARIANT_COLUMNS = ("product_id", "position", *VariantRecord._fields)
 IMAGE_COLUMNS = ("product_id", *ImageRecord._fields)
 TRANSLATION_COLUMNS = ("product_id", "language", "title", "title_key", "description")
 
 
 class Goods(NamedTuple):
-    """A product to write, in plain values, which travel from process to process sooner than records."""
+    """A product, in plain values, which travel from process to process sooner than records."""
 
     handle: str
     line: int  # where it starts in the file
-    said: tuple[Any, ...]  # the first fields of its record
-    variants: list[tuple[Any, ...]]
-    images: list[tuple[Any, ...]]
-    translations: list[tuple[str, str, str]]
+    told: bytes  # its Contents, packed
+    digest: str  # of those: equal for records that make the same product
+    variant_count: int
+    image_count: int
     files: tuple[str, ...]  # its images that are files beside the CSV
     collections: list[tuple[str, str]]  # handles and titles
     shown: tuple[Any, ...]
     traits: bytes  # by their numbers, as a TraitBook gives them; none where nobody may see it
 
     @property
-    def digest(self) -> str:
-        """Of all that the file says of it: equal for records that make the same product."""
-        said = repr((self.said, self.variants, self.images))
-        said += "".join(repr(TranslationRecord(*each)) for each in self.translations)
-        return sha256(said.encode()).hexdigest()
+    def contents(self) -> Contents:
+        return Contents(*marshal.loads(self.told))  # noqa: S302 (it was packed here)
+
+
+class Contents(NamedTuple):
+    """All that a file says of a product, and the rows that it is written as."""
+
+    said: tuple[Any, ...]  # the first fields of its record
+    variants: list[tuple[Any, ...]]
+    images: list[tuple[Any, ...]]
+    translations: list[tuple[str, str, str]]
+
+    def packed(self) -> bytes:
+        """The same bytes for the same contents: this version of the format has no references within it."""
+        return marshal.dumps(tuple(self), 2)
+
+    @property
+    def descriptions(self) -> list[str]:
+        """In every language: cleaned HTML."""
+        return [self.said[_DESCRIPTION], *(text for _, _, text in self.translations)]
 
     @property
     def tags(self) -> tuple[str, ...]:
         tags: tuple[str, ...] = self.said[_ELSEWHERE.start]
         return tags
 
-    def row(self, id: int, digest: str, *more: object) -> tuple[Any, ...]:
+    def row(self, id: int, digest: str, shown: tuple[Any, ...], *more: object) -> tuple[Any, ...]:
         said = self.said
-        key = title_key(said[1])
-        return (id, digest, key, *said[: _ELSEWHERE.start], *said[_ELSEWHERE.stop :], *self.shown, *more)
+        return (id, digest, *said[: _ELSEWHERE.start], *said[_ELSEWHERE.stop :], *shown, *more)
 
     def variant_rows(self, id: int) -> list[tuple[Any, ...]]:
         return [(id, position, *variant) for position, variant in enumerate(self.variants, start=1)]
@@ -107,7 +122,7 @@ class Batch(NamedTuple):
     """Some of a file's products. The last batch may have none."""
 
     goods: list[Goods]
-    traits: list[Trait]  # that come with this batch, the next numbers theirs
+    sets: list[list[SetName]]  # of each trait that comes with this batch, the next numbers theirs
     anew: bool  # True when their numbers begin with 0 again
     done: int  # bytes of the file that were read so far
     digest: str  # the SHA-256 of those
@@ -159,11 +174,11 @@ class Export:
     def _batch(self, goods: list[Goods]) -> Batch:
         skipped = self._skipped.copy()
         self._skipped.clear()
-        traits = self._traits.take_new()
-        anew = len(traits) == self._traits.count
+        sets = self._traits.take_new()
+        anew = len(sets) == self._traits.count
         if self._traits.is_full:
             self._traits.begin()
-        return Batch(goods, traits, anew, self._file.count, self._file.digest, skipped)
+        return Batch(goods, sets, anew, self._file.count, self._file.digest, skipped)
 
 
 def prepared(record: ProductRecord, book: TraitBook) -> Goods:
@@ -178,21 +193,27 @@ def prepared(record: ProductRecord, book: TraitBook) -> Goods:
             compare_at_price=shown.compare_at_price,
             price_min=shown.price_min,
             title=record.title,
-            description=record.description,
             vendor=record.vendor,
             type=record.type,
             tags=record.tags,
             collections=collections,
             options=options_of(record.option_names, [each.option_values for each in record.variants]),
-            translations=[(each.title, each.description) for each in record.translations],
+            translated=[each.title for each in record.translations],
         )
-    return Goods(
-        record.handle,
-        record.line,
+    contents = Contents(
         record[: len(_SAID)],
         [*map(tuple, record.variants)],
         [*map(tuple, record.images)],
         [(each.language, each.title, each.description) for each in record.translations],
+    )
+    told = contents.packed()
+    return Goods(
+        record.handle,
+        record.line,
+        told,
+        sha256(told).hexdigest(),
+        len(record.variants),
+        len(record.images),
         record.files,
         collections,
         tuple(shown),
@@ -207,6 +228,7 @@ def _shown(record: ProductRecord) -> Shown:
     cheapest = min(record.variants, key=_PRICE)
     image = record.images[0] if record.images else None
     return Shown(
+        title_key=title_key(record.title),
         visible=record.published and record.status == "active",
         price_min=cheapest.price,
         price_max=max(map(_PRICE, record.variants)),
@@ -253,8 +275,8 @@ def _in_another_process(batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
 def _received(receiver: Connection) -> Iterator[Batch]:
     try:
         while told := receiver.recv_bytes():
-            goods, traits, anew, done, digest = marshal.loads(told)  # noqa: S302 (our own process wrote it)
-            yield Batch([Goods(*each) for each in goods], traits, anew, done, digest, receiver.recv())
+            goods, sets, anew, done, digest = marshal.loads(told)  # noqa: S302 (our own process wrote it)
+            yield Batch([Goods(*each) for each in goods], sets, anew, done, digest, receiver.recv())
         trouble = receiver.recv()
     except EOFError:
         raise BadFile("The process that reads the file was ended from outside. Is there enough memory?") from None
@@ -271,9 +293,9 @@ def _send(batches: Iterator[Batch], receiver: Connection, sender: Connection) ->
     with suppress(BrokenPipeError):  # nobody is there any more
         try:
             for batch in batches:
-                goods, traits, anew, done, digest, skipped = batch
+                goods, sets, anew, done, digest, skipped = batch
                 # Sooner than by pickle, which what was skipped needs.
-                sender.send_bytes(marshal.dumps(([*map(tuple, goods)], traits, anew, done, digest)))
+                sender.send_bytes(marshal.dumps(([*map(tuple, goods)], sets, anew, done, digest)))
                 sender.send(skipped)
         except BrokenPipeError:
             raise

@@ -1,12 +1,14 @@
 """What products say of themselves that they can be found by: traits, numbered, and the sets that each stands for.
 
 Products repeat each other. So a trait, such as a vendor, a price or a word of a title as it is written, is worked out
-once for a whole file: whoever reads it sends a number for each time it occurs.
+once for a whole file: whoever reads it sends a number for each time it occurs. Whoever writes finds the words of the
+descriptions, so that both have as much to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -35,25 +37,25 @@ class TraitBook:
     def begin(self) -> None:
         """Forget every trait, and number them from 0 on."""
         self.count = 0
-        self._new: list[Trait] = []
+        self._new: list[list[SetName]] = []
         self._flags, self._prices, self._lengths = (_Numbers(self, kind) for kind in ("flag", "price", "title words"))
         self._vendors, self._types, self._tags = (_Numbers(self, kind) for kind in ("vendor", "type", "tag"))
         self._collections, self._options = (_Numbers(self, kind) for kind in ("collection", "option"))
-        self._in_titles, self._in_descriptions = _Numbers(self, "titled"), _Numbers(self, "anywhere")
+        self._in_titles = _Numbers(self, "titled")
         self._words: dict[str, int] = {}  # how many there are in a piece of a title
 
     @property
     def is_full(self) -> bool:
         return self.count > MOST_TRAITS
 
-    def take_new(self) -> list[Trait]:
-        """The traits that were met since this was asked before, by their numbers."""
+    def take_new(self) -> list[list[SetName]]:
+        """The sets that each trait stands for that was met since this was asked before, by their numbers."""
         new, self._new = self._new, []
         return new
 
     def number(self, trait: Trait) -> bytes:
         """A number for a trait that has none."""
-        self._new.append(trait)
+        self._new.append(_sets_of(trait))
         self.count += 1
         return _packed(self.count - 1)
 
@@ -65,17 +67,16 @@ class TraitBook:
         compare_at_price: int | None,
         price_min: int,
         title: str,
-        description: str,
         vendor: str,
         type: str,
         tags: Iterable[str],
         collections: Iterable[tuple[str, str]],
         options: Options,
-        translations: Iterable[tuple[str, str]],
+        translated: Iterable[str],
     ) -> bytes:
         """The numbers of a visible product's traits, as `unpacked` takes them: in any order, some of them twice.
 
-        Descriptions are cleaned HTML. Collections are handles and titles; translations are titles and descriptions.
+        Collections are handles and titles; `translated` are titles.
         """
         flags = self._flags
         pieces = title.split()
@@ -95,10 +96,8 @@ class TraitBook:
         found += map(self._tags.__getitem__, tags)
         found += map(self._collections.__getitem__, collections)
         found += map(self._options.__getitem__, options)
-        found += map(self._in_descriptions.__getitem__, without_tags(description).split())
-        for its_title, its_description in translations:
-            found += map(self._in_titles.__getitem__, its_title.split())
-            found += map(self._in_descriptions.__getitem__, without_tags(its_description).split())
+        for each in translated:
+            found += map(self._in_titles.__getitem__, each.split())
         return b"".join(found)
 
     def _count(self, pieces: Iterable[str]) -> int:
@@ -124,12 +123,23 @@ class _Numbers(dict[Any, bytes]):
         return number
 
 
+def pieces_of(description: str) -> list[str]:
+    """What stands between white space in cleaned HTML."""
+    return without_tags(description).split()
+
+
+@lru_cache(1 << 14)
+def sets_of_piece(piece: str) -> list[SetName]:
+    """The sets that a product with such a piece in its description belongs to."""
+    return _of_words(piece, LEVELS[-1:])
+
+
 def unpacked(numbers: bytes) -> memoryview:
     """The numbers in what a book gave."""
     return memoryview(numbers).cast("I")
 
 
-def sets_of(trait: Trait) -> list[SetName]:
+def _sets_of(trait: Trait) -> list[SetName]:
     """The sets that a product with this trait belongs to."""
     kind, said = trait
     if kind in LEVELS:

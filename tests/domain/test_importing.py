@@ -490,6 +490,18 @@ def test_a_reader_that_is_killed_leaves_the_shop_as_it_was(bring, dump, monkeypa
     assert dump() == before
 
 
+@pytest.mark.parametrize("words", ["two tone", "steel", "oak", "handmade", "steels"])
+def test_words_of_descriptions_are_found_however_they_are_joined(bring, database, words):
+    told = TEA.replace("Holds <b>four</b> cups.", "Two-tone — of steel/oak &amp; <b>hand</b>made.")
+
+    bring(told)
+    new = found(database, words)
+    bring(TEA)
+    bring(told)
+
+    assert new == found(database, words) == [1]
+
+
 def test_no_products_replace_none(bring, dump):
     bring(TEA)
     before = dump()
