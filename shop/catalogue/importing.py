@@ -53,7 +53,6 @@ from shop.settings import Settings
 T = TypeVar("T")
 Row = dict[str, Any]
 
-
 PICTURES = {
     ".avif",
     ".gif",
@@ -78,12 +77,11 @@ class _Product(NamedTuple):
     """One to write."""
 
     id: int
-    digest: str
     goods: Goods
     contents: Contents
 
     def row(self, *more: object) -> tuple[Any, ...]:
-        return self.contents.row(self.id, self.digest, self.goods.shown, *more)
+        return self.contents.row(self.id, self.goods.digest, self.goods.shown, *more)
 
 
 @dataclass
@@ -104,9 +102,14 @@ class Report:
 
     def lines(self) -> list[str]:
         """A summary for people, a fact a line."""
+        found = {
+            "product": self.products,
+            "variant": self.variants,
+            "image": self.images,
+            "collection": self.collections,
+        }
         facts = [
-            f"{self.products:,} products, {self.variants:,} variants, {self.images:,} images,"
-            f" {self.collections:,} collections",
+            ", ".join(f"{count:,} {name if count == 1 else name + 's'}" for name, count in found.items()),
             f"{self.created:,} created, {self.updated:,} updated, {self.unchanged:,} unchanged",
         ]
         if self.unpublished:
@@ -207,14 +210,13 @@ class _Import:
                 continue
             met.add(goods.handle)
             self._count(goods)
-            digest = goods.digest
             if before is None:
                 self._last_product += 1
-                new.append(_Product(self._last_product, digest, goods, goods.contents))
-            elif before.digest != digest:
-                changed.append(_Product(before.id, digest, goods, goods.contents))
-            else:
+                new.append(_Product(self._last_product, goods, goods.contents))
+            elif goods.is_known_as(before.digest):
                 unchanged.append(before.id)
+            else:
+                changed.append(_Product(before.id, goods, goods.contents))
         self._stamp(products.c.id, unchanged)
         self._create(new)
         self._update(changed)
@@ -275,9 +277,9 @@ class _Import:
         stamp = (self._id, self._now, self._now)
         columns = ("id", *PRODUCT_COLUMNS, "import_id", "created_at", "updated_at")
         self._insert(products, columns, [each.row(*stamp) for each in new])
-        self._insert(variants, VARIANT_COLUMNS, [row for id, _, _, its in new for row in its.variant_rows(id)])
+        self._insert(variants, VARIANT_COLUMNS, [row for id, _, its in new for row in its.variant_rows(id)])
         self._write_rest(new)
-        for id, _, goods, its in new:
+        for id, goods, its in new:
             if goods.traits:
                 self._indexer.add(id, goods.traits, its.descriptions)
         self._report.created += len(new)
@@ -295,13 +297,13 @@ class _Import:
             self._connection.execute(table.delete().where(table.c.product_id.in_(ids)))
         self._write_rest(changed)
         visible = [each for each in changed if each.goods.traits]
-        after = {id: self._indexer.sets(goods.traits, its.descriptions) for id, _, goods, its in visible}
+        after = {id: self._indexer.sets(goods.traits, its.descriptions) for id, goods, its in visible}
         self._indexer.replace(before, after)
         self._report.updated += len(changed)
 
     def _update_variants(self, changed: list[_Product], ids: list[int]) -> None:
         """Bring the variants of changed products to the file's: those that stay keep their ids."""
-        rows = [_named(VARIANT_COLUMNS, row) for id, _, _, its in changed for row in its.variant_rows(id)]
+        rows = [_named(VARIANT_COLUMNS, row) for id, _, its in changed for row in its.variant_rows(id)]
         wanted = {row["item"]: row for row in rows}
         here = sa.select(variants.c.id, variants.c.item).where(variants.c.product_id.in_(ids))
         kept, gone = [], []
@@ -316,10 +318,10 @@ class _Import:
 
     def _write_rest(self, written: list[_Product]) -> None:
         """The images, translations, tags and collections of products that have none yet."""
-        self._insert(images, IMAGE_COLUMNS, [row for id, _, _, its in written for row in its.image_rows(id)])
-        translations = [row for id, _, _, its in written for row in its.translation_rows(id)]
+        self._insert(images, IMAGE_COLUMNS, [row for id, _, its in written for row in its.image_rows(id)])
+        translations = [row for id, _, its in written for row in its.translation_rows(id)]
         self._insert(product_translations, TRANSLATION_COLUMNS, translations)
-        tags = [(tag, id) for id, _, _, its in written for tag in its.tags]
+        tags = [(tag, id) for id, _, its in written for tag in its.tags]
         self._insert(product_tags, ("tag", "product_id"), sorted(tags))
         self._write_collections(written)
 
@@ -328,7 +330,7 @@ class _Import:
 
         Titles with the same slug are one collection, under the title that was written last.
         """
-        titles = {handle: title for _, _, goods, _ in written for handle, title in goods.collections}
+        titles = {handle: title for _, goods, _ in written for handle, title in goods.collections}
         if not titles:
             return
         ids: dict[str, int] = {}
@@ -340,7 +342,7 @@ class _Import:
             self._insert(collections, ("handle", "title"), new)
             found = self._connection.execute(_COLLECTIONS, {"handles": [handle for handle, _ in new]})
             ids |= {row.handle: row.id for row in found}
-        pairs = sorted((ids[handle], id) for id, _, goods, _ in written for handle in dict(goods.collections))
+        pairs = sorted((ids[handle], id) for id, goods, _ in written for handle in dict(goods.collections))
         self._insert(product_collections, ("collection_id", "product_id"), pairs)
 
     def _unpublish_others(self) -> None:

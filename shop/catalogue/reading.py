@@ -26,6 +26,7 @@ from shop.catalogue.shopify import (
     BadRow,
     ImageRecord,
     ProductRecord,
+    TranslationRecord,
     VariantRecord,
     read_products,
 )
@@ -52,6 +53,8 @@ class Shown(NamedTuple):
     image_src: str | None
     image_alt: str
 
+
+_DIGEST = "2:"  # what digests begin with: other digests are worked out in another way
 
 _SAID = ProductRecord._fields[: ProductRecord._fields.index("option_names") + 1]
 _DESCRIPTION = _SAID.index("description")
@@ -81,6 +84,12 @@ class Goods(NamedTuple):
     def contents(self) -> Contents:
         return Contents(*marshal.loads(self.told))  # noqa: S302 (it was packed here)
 
+    def is_known_as(self, digest: str) -> bool:
+        """Whether a product with this digest, kept at an import, says the same."""
+        if digest.startswith(_DIGEST):
+            return digest == self.digest
+        return bool(digest) and digest == self.contents.former_digest
+
 
 class Contents(NamedTuple):
     """All that a file says of a product, and the rows that it is written as."""
@@ -93,6 +102,13 @@ class Contents(NamedTuple):
     def packed(self) -> bytes:
         """The same bytes for the same contents: this version of the format has no references within it."""
         return marshal.dumps(tuple(self), 2)
+
+    @property
+    def former_digest(self) -> str:
+        """What the digest was before it began with _DIGEST, as products have it that were imported then."""
+        said = repr((self.said, self.variants, self.images))
+        said += "".join(repr(TranslationRecord(*each)) for each in self.translations)
+        return sha256(said.encode()).hexdigest()
 
     @property
     def descriptions(self) -> list[str]:
@@ -211,7 +227,7 @@ def prepared(record: ProductRecord, book: TraitBook) -> Goods:
         record.handle,
         record.line,
         told,
-        sha256(told).hexdigest(),
+        _DIGEST + sha256(told).hexdigest(),
         len(record.variants),
         len(record.images),
         record.files,

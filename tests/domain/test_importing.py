@@ -42,6 +42,13 @@ mug,,,,,,,,Large,shopify,2,deny,9,11,/a.jpg,1,Front,
 clock,Clock,,Gears,,,false,,,shopify,0,deny,99,,,,,active
 """
 
+# Of these, as they were worked out before.
+FORMER_DIGESTS = {
+    "teapot": "4e315e6ced6f7ba62b437a90fc6bf969d99b9d8939eaefd56b966eb100b52bdb",
+    "mug": "c1b6ae18f8ee7ee3d1a8c9e1fc38629473e348fc271c35b2b4600475a4536c79",
+    "clock": "3c33b10007ec48703889a178e60d33983a87481543e24d4986cbe70b73e39995",
+}
+
 
 @pytest.fixture
 def settings(tmp_path):
@@ -209,6 +216,21 @@ def test_the_same_file_does_not_give_back_stock_that_was_sold(bring, database, r
     bring(TEA)
 
     assert rows(variants)[0]["stock"] == 1
+
+
+def test_nor_where_it_was_imported_by_an_earlier_version(bring, database, rows):
+    bring(TEA)
+    with database.writing() as connection:
+        for handle, digest in FORMER_DIGESTS.items():
+            connection.execute(products.update().where(products.c.handle == handle).values(digest=digest))
+        connection.execute(variants.update().where(variants.c.item == "teapot").values(stock=1))
+
+    report = bring(TEA)
+
+    assert (report.created, report.updated, report.unchanged) == (0, 0, 3)
+    assert rows(variants)[0]["stock"] == 1
+    report = bring(TEA.replace("mug,Mug", "mug,Beaker"))
+    assert (report.created, report.updated, report.unchanged) == (0, 1, 2)
 
 
 def test_a_changed_product_is_updated_where_it_is(bring, database, rows, product):
@@ -441,6 +463,8 @@ def test_the_report_reads_as_a_summary(bring):
         "3 created, 0 updated, 0 unchanged",
         "Columns ignored: Maker",
     ]
+    one = bring("Title,Price\nTray,9\n")
+    assert one.lines()[0] == "1 product, 1 variant, 0 images, 2 collections"
 
 
 @pytest.fixture
