@@ -218,7 +218,7 @@ def soup(answer) -> BeautifulSoup:
     return _parsed(answer.get_data(as_text=True))
 
 
-@lru_cache(maxsize=100)
+@lru_cache(maxsize=30)  # more are found again no more often, and the garbage collector goes through them
 def _parsed(html: str) -> BeautifulSoup:
     """Many tests look at one page several times, or at one that others look at, too."""
     return BeautifulSoup(html, "html.parser")
