@@ -84,8 +84,7 @@ def every_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     elif find_postgres() is None:
         pytest.exit(MISSING, returncode=1)
     else:
-        server, template = request.getfixturevalue("postgres"), request.getfixturevalue("stocked_postgres")
-        databases.current = databases.PostgresDatabases(server, template)
+        databases.current = request.getfixturevalue("postgres_databases")
     yield
     databases.current = databases.SqliteFiles()  # the server stops before the last test is put away
 
@@ -99,19 +98,17 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stocked_postgres(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a database with the shelf in it, to copy."""
-    url = postgres.create()
-    databases.fill_the_shelf(url, tmp_path_factory.mktemp("postgres"))
-    return url
+def postgres_databases(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> databases.PostgresDatabases:
+    template = postgres.create()
+    databases.fill_the_shelf(template, tmp_path_factory.mktemp("postgres"))
+    return databases.PostgresDatabases(postgres, template)
 
 
 @pytest.fixture
-def postgres_url(postgres: Server, stocked_postgres: str) -> Iterator[str]:
+def postgres_url(postgres_databases: databases.PostgresDatabases, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with the shelf in it, the test's own."""
-    url = postgres.create(stocked_postgres)
-    yield url
-    postgres.drop(url)
+    yield postgres_databases.stock(tmp_path)
+    postgres_databases.forget(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -221,7 +218,7 @@ def soup(answer) -> BeautifulSoup:
     return _parsed(answer.get_data(as_text=True))
 
 
-@lru_cache(maxsize=100)
+@lru_cache(maxsize=30)  # more are found again no more often, and the garbage collector goes through them
 def _parsed(html: str) -> BeautifulSoup:
     """Many tests look at one page several times, or at one that others look at, too."""
     return BeautifulSoup(html, "html.parser")

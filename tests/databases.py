@@ -101,7 +101,7 @@ class PostgresDatabases:
                 self._server.drop(url)
 
     def _is_as_it_was(self, url: str) -> bool:
-        """Put back what was there. False when a test did more to the database than to change rows."""
+        """Put back what was there. False when a test did more to the database than to change rows and settings."""
         name = make_url(url).database
         with suppress(psycopg.Error), self._server.connect(str(name)) as connection:
             connection.execute(
@@ -109,6 +109,7 @@ class PostgresDatabases:
                 " pid <> pg_backend_pid()",
                 [name],
             )
+            connection.execute(f"alter database {name} reset all")
             connection.execute(self._reset)
             return True
         return False
