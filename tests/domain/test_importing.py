@@ -548,13 +548,14 @@ def test_what_refers_to_no_product_is_refused_after_an_import_as_before(bring, d
 
 
 def test_memory_does_not_grow_with_the_file(bring, monkeypatch):
-    monkeypatch.setattr(indexing, "MOST_WAITING", 10_000)
-    monkeypatch.setattr(traits, "MOST_TRAITS", 1_000)
+    monkeypatch.setattr(reading, "BATCH", 100)
+    monkeypatch.setattr(indexing, "MOST_WAITING", 3_000)
+    monkeypatch.setattr(traits, "MOST_TRAITS", 300)
 
     def peak(count, prefix):
         text = io.StringIO()
         text.write("Handle,Title,Type,Tags,Variant Price\n")
-        text.writelines(f'{prefix}{n},Product {n},Type {n % 9},"tag {n % 50}, new",{n % 90}\n' for n in range(count))
+        text.writelines(f'{prefix}{n},Product {n},Type {n % 9},"tag {n % 50}, only {prefix}{n}",{n % 90}\n' for n in range(count))
         data = text.getvalue().encode()
         tracemalloc.start()
         try:
@@ -563,6 +564,6 @@ def test_memory_does_not_grow_with_the_file(bring, monkeypatch):
         finally:
             tracemalloc.stop()
 
-    peak(3_500, "a")  # fills the caches
+    peak(1_000, "a")  # fills the caches
 
-    assert peak(6_500, "b") < 1.2 * peak(3_500, "c")
+    assert peak(2_000, "b") < 1.2 * peak(1_000, "c")
