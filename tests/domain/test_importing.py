@@ -555,7 +555,9 @@ def test_memory_does_not_grow_with_the_file(bring, monkeypatch):
     def peak(count, prefix):
         text = io.StringIO()
         text.write("Handle,Title,Type,Tags,Variant Price\n")
-        text.writelines(f'{prefix}{n},Product {n},Type {n % 9},"tag {n % 50}, only {prefix}{n}",{n % 90}\n' for n in range(count))
+        text.writelines(
+            f'{prefix}{n},Product {n},Type {n % 9},"tag {n % 50}, only {prefix}{n}",{n % 90}\n' for n in range(count)
+        )
         data = text.getvalue().encode()
         tracemalloc.start()
         try:
