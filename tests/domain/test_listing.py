@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from shop.catalogue import facets, indexing, listing, sets, store, traits
 from shop.catalogue.importing import import_file
-from shop.catalogue.listing import Wish, find_collections, find_featured, find_page, find_related
+from shop.catalogue.listing import (
+    Wish,
+    find_collections,
+    find_featured,
+    find_page,
+    find_related,
+    find_suggestions,
+)
 from shop.catalogue.slugs import items_for
 from shop.database import Database, catalogue_version, product_sets, products, search_words, stock_flips, variants
 from shop.orders import states, stock, stocktaking
@@ -106,6 +113,9 @@ class Trade:
                     prices=page.prices,
                 )
                 assert (found, wish) == (expected, wish)
+                best = find_page(connection, Wish(query=wish.query, sort="relevance")).cards[:2]
+                if wish.query:
+                    assert find_suggestions(connection, wish.query, products=2).cards == best
 
     def _current(self):
         """The products as the database's own rows have them."""
