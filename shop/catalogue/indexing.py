@@ -35,7 +35,6 @@ from sqlalchemy.engine import Connection, Row
 
 from shop.catalogue import bulk, traits, version
 from shop.catalogue.traits import SetName, TraitBook, options_of, pieces_of, sets_of_piece, unpacked
-from shop.catalogue.words import new_stem, words_in
 from shop.database import (
     Database,
     catalogue_version,
@@ -269,12 +268,17 @@ class _Members:
 
     def put(self, into: SetName, ids: Sequence[int]) -> None:
         kind, name, said = into
-        self.sets[kind][name].extend(ids)
-        if kind == "anywhere":
-            self.words[said or name] = name
-        elif said is not None:
+        self.of(into).extend(ids)
+        if said is not None and kind != "anywhere":
             titles = self.titles[kind]
             titles[name] = max(titles.get(name, (0, "")), (ids[-1], said))
+
+    def of(self, into: SetName) -> array[int]:
+        """The ids that are in that set, to put more there; where it is of a word, the word is known by then."""
+        kind, name, said = into
+        if kind == "anywhere":
+            self.words[said or name] = name
+        return self.sets[kind][name]
 
 
 class _Described(dict[str, Any]):
@@ -287,9 +291,7 @@ class _Described(dict[str, Any]):
     def __missing__(self, piece: str) -> array[int] | _Several:
         if len(self) > traits.MOST_TRAITS:
             self.clear()
-        stems = {word: new_stem(word) for word in words_in(piece)}
-        self._members.words.update(stems)
-        sets = [self._members.sets["anywhere"][stem] for stem in stems.values()]
+        sets = [self._members.of(each) for each in dict.fromkeys(sets_of_piece(piece))]
         self[piece] = found = sets[0] if len(sets) == 1 else _Several(sets)
         return found
 

@@ -25,6 +25,7 @@ from pyroaring import BitMap
 
 from shop.catalogue import spelling
 from shop.catalogue.sets import NamedSet, Sets
+from shop.catalogue.traits import LEVELS
 from shop.catalogue.words import COMMON, fold, stem, words_in
 from shop.database import search_words
 from shop.prepared import Prepared
@@ -34,7 +35,6 @@ _MOST_WORDS = 12
 _SHORTEST_START = 2  # characters of a word that are looked up as its beginning
 _MOST_ENDINGS = 32  # words that a beginning may stand for: those that the catalogue had first
 _WORD = re.compile(r"[^\W_]+")
-_WHERE = ("titled", "labelled", "anywhere")
 
 _STARTING = Prepared(
     sa.select(search_words.c.id, search_words.c.stem)
@@ -78,7 +78,7 @@ def find_titled(sets: Sets, query: str) -> tuple[BitMap, ...]:
     if not words:
         return ()
     asked = _Asked.of(sets, words)
-    return _apart(asked.tiers(asked.named_in(sets, _WHERE[:1])))
+    return _apart(asked.tiers(asked.named_in(sets, LEVELS[:1])))
 
 
 def stems_starting_with(sets: Sets, start: str) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class _Asked:
         Each tier contains the one before.
         """
         *others, last = self.stems
-        tiers = [_all(found[_WHERE[0]][each].ids for each in self.stems)]
+        tiers = [_all(found[LEVELS[0]][each].ids for each in self.stems)]
         for its in found.values():
             ending = [its[each].ids for each in {last, *self.started}]
             if others:  # first, as with them there are few of each ending
@@ -138,7 +138,7 @@ def _find(sets: Sets, words: Sequence[str]) -> tuple[Found, list[str]]:
     if not words:
         return Found(BitMap(), ()), []
     asked = _Asked.of(sets, words)
-    found = asked.named_in(sets, _WHERE)
+    found = asked.named_in(sets, LEVELS)
     tiers = asked.tiers(found)
     return Found(tiers[-1], _apart(tiers)), asked.unknown(found["anywhere"])
 

@@ -8,7 +8,7 @@ Other orders are *digits*. For the price, there is a set of all products whose p
 one for the next digit, and so on (an index by bit slices, O'Neil and Quass 1997). `in_order`, `at_most`, `lowest` and
 `highest` go down them from the highest digit, one set operation each.
 
-Every process keeps the sets that it used last, within CACHED bytes, until the next import.
+Every process keeps the sets that it used last, within _CACHED bytes, until the next import.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shop.prepared import Prepared
 
 T = TypeVar("T")
 
-CACHED = 64_000_000  # bytes of sets in each process, about
+_CACHED = 64_000_000  # bytes of sets in each process, about
 _CACHED_OF_STOCK = 2_000_000  # of that which a sale may change
 _THINGS = 4_000  # products, as lists show them
 _AT_ONCE = 200  # sets of a kind that are read together
@@ -337,7 +337,7 @@ class _Kept:
     listed: int
     number: int = -1
     flips: dict[int, bool] = field(default_factory=dict)
-    sets: _Cache = field(default_factory=lambda: _Cache(CACHED))
+    sets: _Cache = field(default_factory=lambda: _Cache(_CACHED))
     facts: dict[object, Any] = field(default_factory=dict)
     stock_facts: _Cache = field(default_factory=lambda: _Cache(_CACHED_OF_STOCK))
     things: _Cache = field(default_factory=lambda: _Cache(_THINGS))
