@@ -7,6 +7,7 @@ PostgreSQL's, and so is every other that a test opens (databases.py); then only 
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,8 +35,8 @@ from tests.templates import compile_once
 
 __all__ = ["SHELF", "postgres"]
 
-# Other tests run beside these: how long an example takes says nothing.
-hypothesis.settings.register_profile("shop", deadline=None)
+# Other tests run beside these: how long an example takes says nothing. In CI as many as usual, elsewhere a few.
+hypothesis.settings.register_profile("shop", deadline=None, max_examples=100 if os.environ.get("CI") else 30)
 hypothesis.settings.load_profile("shop")
 
 compile_once()

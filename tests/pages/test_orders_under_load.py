@@ -105,7 +105,7 @@ def checkout(shop: LiveShop, cart: dict[str, int]) -> tuple[Browser, dict[str, s
 
 # A crowd
 
-BUYERS = 200 if os.environ.get("CI") else 80  # several for each thing that there is
+BUYERS = 200 if os.environ.get("CI") else 60  # who want several times as much as there is
 FEW = {"anvil": 20, "bell": 17, "candle": 13}
 
 

@@ -153,7 +153,7 @@ def test_a_stop_lets_a_request_in_flight_finish(tmp_path):
 
 
 def test_a_second_ctrl_c_waits_for_nobody(tmp_path):
-    with live_shop(tmp_path, afresh=True) as shop:
+    with live_shop(tmp_path) as shop:
         order = HalfAnOrder(shop.port)
         shop.process.send_signal(signal.SIGINT)
         wait_until(lambda: not listens(shop.port), 30, "the shop to turn new visitors away")
@@ -164,7 +164,7 @@ def test_a_second_ctrl_c_waits_for_nobody(tmp_path):
 
 
 def test_workers_stop_when_the_main_process_was_killed(tmp_path):
-    with live_shop(tmp_path, afresh=True) as shop:
+    with live_shop(tmp_path) as shop:
         shop.process.kill()
         wait_until(lambda: not shop.processes(), 30, "the workers' end")
         assert not listens(shop.port)
