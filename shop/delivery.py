@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import sha256
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,14 @@ def keep(with_stock: bool = False) -> None:
 def known_by(digest: str) -> None:
     """What tells the present answer's body from any other, where that is quicker to find out than from all of it."""
     asked.environ()[_DIGEST] = digest
+
+
+def digest_of(*parts: bytes) -> str:
+    """What tells these parts of an answer from any others.
+
+    Today's processors have instructions for SHA-256: with those it takes half as long as BLAKE2.
+    """
+    return sha256(b"\0".join(parts)).hexdigest()[:18]
 
 
 def made_of(pieces: Sequence[Piece]) -> None:
@@ -203,7 +211,7 @@ def _finished(status: str, headers: Headers, chunks: Iterable[bytes], environ: W
         and environ["REQUEST_METHOD"] == "GET"
         and _header(headers, "Set-Cookie") is None
     ):
-        digest = environ.get(_DIGEST) or blake2b(body, digest_size=9).hexdigest()
+        digest = environ.get(_DIGEST) or digest_of(body)
         etag = _etag(digest, coding, "pieces" if pieces else "")
         headers.append(("ETag", etag))
     if coding:

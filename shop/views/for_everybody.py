@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from hashlib import blake2b
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -41,7 +40,7 @@ class _Page:
 
     pieces: tuple[bytes, ...]
     names: tuple[str, ...]
-    digest: bytes
+    digest: str
     logged_path: str
 
     @classmethod
@@ -49,8 +48,7 @@ class _Page:
         """The page that was made in answer to the present request."""
         split = _MARK.split(marked)
         pieces = tuple(piece.encode() for piece in split[::2])
-        digest = blake2b(b"\0".join(pieces), digest_size=9).digest()
-        return cls(pieces, tuple(split[1::2]), digest, access_log.path_of(asked.environ()))
+        return cls(pieces, tuple(split[1::2]), delivery.digest_of(*pieces), access_log.path_of(asked.environ()))
 
     @property
     def size(self) -> int:
@@ -127,7 +125,7 @@ def _put_together(page: _Page, status: int = 200, again: bool = False) -> Whole:
     """The page with this visitor's parts. `again`: not for the first time."""
     caching = "private, no-cache" if cookies.has_any() or "cart" in page.names else "public, no-cache"
     parts = [_PARTS[name]().encode() for name in page.names]
-    delivery.known_by(blake2b(b"\0".join((page.digest, *parts)), digest_size=9).hexdigest())
+    delivery.known_by(delivery.digest_of(page.digest.encode(), *parts))
     if again and sum(map(len, parts)) < _SMALL:
         delivery.made_of(_in_turn(page.packed, list(map(_passing_piece, parts))))
     # To who sends the same cookies, unless a list on the server may change unseen.
