@@ -8,7 +8,7 @@ costs a copy of all that templates know, and a page has dozens of each.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any, cast
@@ -40,7 +40,7 @@ def _text(value: object) -> str:
         return value  # type: ignore[return-value]
     if kind is str:
         return _escape_inner(value)  # type: ignore[arg-type]
-    return escape(value)
+    return str(value) if kind is int else escape(value)
 
 
 def _joined(parts: Sequence[object]) -> str:
@@ -75,6 +75,18 @@ class _Template(Template):
 
 
 class _Code(CodeGenerator):
+    def blockvisit(self, nodes: Iterable[nodes.Node], frame: Frame) -> None:
+        """What a block of a page puts out is gathered in a list, and handed on as one text.
+
+        Jinja would hand on each of its thousand pieces, through the layout and the page to what joins them.
+        """
+        if frame.buffer is not None or not frame.block_frame:
+            super().blockvisit(nodes, frame)
+            return
+        self.buffer(frame)
+        super().blockvisit(nodes, frame)
+        self.writeline(f"yield concat({frame.buffer})")
+
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:
         """`{{ card.title }}` is the attribute and nothing else, an error where there is none.
 
