@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 _CACHED = 64_000_000  # bytes of sets in each process, about
 _CACHED_OF_STOCK = 2_000_000  # of that which a sale may change
-_THINGS = 4_000  # products, as lists show them
+_THINGS = 4_000  # products, as lists show them; none of them, where the catalogue has more
 _AT_ONCE = 200  # sets of a kind that are read together
 _OVERHEAD = 300  # bytes of a set in memory beside its blob
 
@@ -162,7 +162,12 @@ class Sets:
         return found
 
     def things(self, kind: str, ids: Sequence[int], read: Callable[[Sequence[int]], dict[int, T]]) -> list[T]:
-        """What `read` gives for the products of those ids, in that order. Kept until the catalogue changes."""
+        """What `read` gives for the products of those ids, in that order, as `read` has them too.
+
+        Kept until the catalogue changes, where all of it can be: of a larger one, a page has few that another had.
+        """
+        if len(self.everything) > _THINGS:
+            return [*read(ids).values()]
         known: dict[int, T | None] = {id: self._kept.things.get((kind, id, self._number)) for id in ids}
         if unread := [id for id, thing in known.items() if thing is None]:
             for id, thing in read(unread).items():

@@ -176,6 +176,7 @@ def test_any_listing_is_what_it_is_by_definition(small, empty, tmp_path, seed, l
         with pytest.MonkeyPatch.context() as patch:
             if large:
                 patch.setattr(facets, "_LARGE", 1)
+                patch.setattr(sets, "_THINGS", 0)
             trade(database, tmp_path, Random(seed))
     finally:
         database.close()
