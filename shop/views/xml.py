@@ -6,7 +6,6 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from hashlib import blake2b
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -154,4 +153,4 @@ def _etag(gzipped: bool) -> str | None:
     settings = shop().settings
     origin = security.own_origin(settings)
     said = (origin, request.full_path, settings.name, settings.currency, settings.locale, settings.languages)
-    return f"{version.number}-{blake2b(repr(said).encode(), digest_size=8).hexdigest()}{'-gzip' if gzipped else ''}"
+    return f"{version.number}-{delivery.digest_of(repr(said).encode())}{'-gzip' if gzipped else ''}"
