@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import Connection, Engine, ExceptionContext, make_url
 
 from shop.settings import PROJECT
 from shop.turns import MOST_WAITING, waiting
@@ -442,6 +442,7 @@ def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         engine = sa.create_engine(url, pool_pre_ping=True, **usual)
         sa.event.listen(engine, "connect", _take_any_text)
+        sa.event.listen(engine, "handle_error", _without_details)
         return engine
     engine = sa.create_engine(url, connect_args={"timeout": 20}, **usual)
 
@@ -487,3 +488,12 @@ def _take_any_text(connection: Any, _record: object) -> None:
             return super().dump(text.replace("\0", "\N{REPLACEMENT CHARACTER}"))
 
     connection.adapters.register_dumper(str, Dumper)
+
+
+def _without_details(context: ExceptionContext) -> None:
+    """Let an error say what PostgreSQL refuses, and not the row that it refuses: "Failing row contains (…)"."""
+    refused = context.original_exception
+    if said := getattr(getattr(refused, "diag", None), "message_primary", None):
+        whole = str(refused)
+        for error in filter(None, (refused, context.sqlalchemy_exception)):
+            error.args = tuple(str(each).replace(whole, said) for each in error.args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from traceback import format_exception
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
-from shop.database import Database, metadata, products, variants
+from shop.database import Database, metadata, orders, products, variants
 from shop.orders import placing, states
 from shop.orders.orders import Fulfilment
 from shop.orders.placing import Changed, NotTaken, place
@@ -63,6 +64,17 @@ def test_the_migrations_build_the_schema(database):
     options = {"compare_type": True, "compare_server_default": True}
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_an_error_says_what_is_refused_and_nobody_s_address(database):
+    place(database, wishing(database, {"mug": 1}), TERMS, NOW)
+
+    with pytest.raises(sa.exc.IntegrityError) as refused, database.writing() as connection:
+        connection.execute(orders.update().values(token=None))
+
+    logged = "".join(format_exception(refused.value))
+    assert logged.count('null value in column "token"') >= 2  # the driver's words, and SQLAlchemy's
+    assert "ada@example.com" not in logged
 
 
 def test_a_shopper_who_waited_is_told_what_is_left(database, monkeypatch):
