@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Try those again that were broken.")
 @click.option("--refresh", is_flag=True, help="Ask the servers of known ones whether they have changed.")
 @click.option("--prune", is_flag=True, help="Remove the sizes of pictures that no product names any more.")
+@click.option("--private", is_flag=True, help="Ask servers in private networks, too, such as your own.")
 @click.option("--strict", is_flag=True, help="End with exit code 1 when a picture is broken.")
 @of_catalogue
-def images(again: bool, refresh: bool, prune: bool, strict: bool) -> None:
+def images(again: bool, refresh: bool, prune: bool, private: bool, strict: bool) -> None:
     """Make small, light files of the catalogue's pictures.
 
     Every picture that a product names is fetched once, and kept in several sizes, as AVIF and WebP, in the data
@@ -40,7 +41,9 @@ def images(again: bool, refresh: bool, prune: bool, strict: bool) -> None:
     with opened(settings) as database:
         try:
             with _progress() as progress:
-                report = pictures.make(database, settings, again=again, refresh=refresh, progress=progress)
+                report = pictures.make(
+                    database, settings, again=again, refresh=refresh, private=private, progress=progress
+                )
             removed = pictures.prune(database, settings) if prune else None
         except pictures.AtWork:
             raise click.ClickException(

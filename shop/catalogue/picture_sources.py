@@ -1,7 +1,8 @@
 """Getting hold of a picture that a catalogue names: over the network, or from this shop's own folders.
 
-Everything is bounded, since the other side may be anything: bytes, seconds, redirects. What can't be had raises
-Broken, whose text says why.
+Everything is bounded, since the other side may be anything: bytes, seconds, redirects. So is where it may be: a
+catalogue may come from a supplier, who shall not have this machine ask its own network for something. What can't be
+had raises Broken, whose text says why.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Timer
 from typing import IO, Any
@@ -106,9 +108,12 @@ class Folders:
 
 
 class Fetcher:
-    """Fetches pictures over HTTP, from several threads at once. `stop` ends those under way."""
+    """Fetches pictures over HTTP, from several threads at once. `stop` ends those under way.
 
-    def __init__(self, limits: Limits, connections: int) -> None:
+    Only a `private` one asks servers that are not on the public internet.
+    """
+
+    def __init__(self, limits: Limits, connections: int, *, private: bool = False) -> None:
         self._limits = limits
         self._stopping = Event()
         self._pool = urllib3.PoolManager(
@@ -118,7 +123,7 @@ class Fetcher:
             retries=urllib3.Retry(1, connect=0, redirect=0, status=0, other=0, respect_retry_after_header=False),
             headers={"User-Agent": f"Crumb/{version('crumb')}", "Accept": "image/*", "Accept-Encoding": "identity"},
         )
-        self._pool.pool_classes_by_scheme = _pools(limits.seconds)
+        self._pool.pool_classes_by_scheme = _pools(limits.seconds, private)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -190,6 +195,8 @@ def _why(error: HTTPError) -> str:
     reason = error.reason if isinstance(error, MaxRetryError) else error
     if isinstance(reason, NameResolutionError):
         return "its server's name is unknown"
+    if isinstance(reason, _PrivateAddress):
+        return "its server is in a private network: `shop images --again --private` asks it"
     if isinstance(reason, NewConnectionError):
         return "its server can't be reached"
     if isinstance(reason, TimeoutError):
@@ -201,14 +208,26 @@ def _why(error: HTTPError) -> str:
     return "its server broke off"
 
 
-def _pools(seconds: float) -> dict[str, Any]:
-    """Pools of connections on which an answer's head takes at most so many seconds.
+class _PrivateAddress(NewConnectionError):
+    """The server's address is not of the public internet."""
+
+
+def _pools(seconds: float, private: bool) -> dict[str, Any]:
+    """Pools of connections on which an answer's head takes at most so many seconds; to `private` addresses or not.
 
     A timeout of urllib3's is for one read, and a server that sends a byte now and then never runs into it.
     """
 
     def bounded(kind: Any) -> Any:
         class Connection(kind):  # type: ignore[misc]
+            def _new_conn(self) -> socket.socket:
+                connected: socket.socket = super()._new_conn()
+                # Whom it reached, and not what the name stood for a moment before: nothing was said yet.
+                if not private and not _is_public(connected.getpeername()[0]):
+                    connected.close()
+                    raise _PrivateAddress(self, "a private address")
+                return connected
+
             def getresponse(self) -> Any:
                 timer = Timer(seconds, self._hang_up)
                 timer.daemon = True
@@ -227,3 +246,8 @@ def _pools(seconds: float) -> dict[str, Any]:
     http = type("HTTP", (urllib3.HTTPConnectionPool,), {"ConnectionCls": bounded(HTTPConnection)})
     https = type("HTTPS", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": bounded(HTTPSConnection)})
     return {"http": http, "https": https}
+
+
+def _is_public(host: str) -> bool:
+    address = ip_address(host.partition("%")[0])
+    return (getattr(address, "ipv4_mapped", None) or address).is_global

@@ -73,14 +73,15 @@ def make(
     *,
     again: bool = False,
     refresh: bool = False,
+    private: bool = False,
     limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Make the sizes of every source that has none, and of files of this shop that have changed.
 
-    Broken ones are tried `again`, and with `refresh` the servers of all others are asked whether they have changed.
-    `progress` is called with the number of sources that are done, and of all. Raises AtWork, and OSError where
-    nothing can be written, with what was made until then in its place.
+    Broken ones are tried `again`, and with `refresh` the servers of all others are asked whether they have changed;
+    those in private networks only with `private`. `progress` is called with the number of sources that are done, and
+    of all. Raises AtWork, and OSError where nothing can be written, with what was made until then in its place.
     """
     limits = limits or Limits()
     with _alone(settings) as (sizes, making):
@@ -89,7 +90,8 @@ def make(
             sources = _sources(connection, folders, sizes)
         jobs = [source for source in sources if source.needs_work(again=again, refresh=refresh)]
         report = Report()
-        with closing(_Workshop(folders, limits, sizes, making)) as workshop, _Notebook(database) as notebook:
+        fetcher = Fetcher(limits, FETCHED_AT_ONCE, private=private)
+        with closing(_Workshop(folders, fetcher, limits, sizes, making)) as workshop, _Notebook(database) as notebook:
             for count, outcome in enumerate(_at_once(workshop.do, jobs, FETCHED_AT_ONCE), 1):
                 notebook.note(outcome)
                 report.made += outcome.made
@@ -260,10 +262,10 @@ class _Notebook:
 class _Workshop:
     """Where a source becomes a folder of sizes. Several threads may `do` it at once."""
 
-    def __init__(self, folders: Folders, limits: Limits, sizes: Path, making: Path) -> None:
+    def __init__(self, folders: Folders, fetcher: Fetcher, limits: Limits, sizes: Path, making: Path) -> None:
         self._folders = folders
         self._making = making
-        self._fetcher = Fetcher(limits, FETCHED_AT_ONCE)
+        self._fetcher = fetcher
         self._shrinkers = [_Shrinker(sizes, making, limits.seconds_to_shrink) for _ in range(_cores())]
         self._free: SimpleQueue[_Shrinker] = SimpleQueue()
         for shrinker in self._shrinkers:

@@ -69,8 +69,8 @@ class Shop:
         """A path on the server beside is written without the server."""
         return src if src.startswith(("/images/", "/static/", "/elsewhere", "http")) else self.server.url(src)
 
-    def make(self, **options) -> Report:
-        return pictures.make(self.database, self.settings, **options)
+    def make(self, private=True, **options) -> Report:
+        return pictures.make(self.database, self.settings, private=private, **options)
 
     def broken(self, **options) -> dict[str, str]:
         """Why, by product."""
@@ -407,6 +407,21 @@ def test_sizes_that_were_lost_are_made_again(shop, server):
     assert shop.made("/a.png").size(40).size == (40, 40)
 
 
+def test_servers_in_private_networks_are_asked_only_when_told(shop, server):
+    """However they are named. "[::ffff:…]" is an IPv4 address, written as one of IPv6."""
+    server.pictures = {"/a.png": picture(40, 40)}
+    names = [
+        server.url("/a.png").replace("127.0.0.1", name) for name in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")
+    ]
+    shop.names(*names)
+
+    broken = shop.broken(private=False)
+
+    assert set(broken.values()) == {"its server is in a private network: `shop images --again --private` asks it"}
+    assert (len(broken), server.asked) == (3, [])
+    assert shop.make(again=True).made == 3
+
+
 def test_both_databases_keep_what_was_made(either_database, settings):
     made = pictures.make(either_database, settings)
     again = pictures.make(either_database, settings, again=True, refresh=True)
@@ -425,7 +440,7 @@ def test_both_databases_keep_what_was_made(either_database, settings):
 def running(shop: Shop):
     """`shop images` in a process of its own, killed at the end of the block, whatever it is doing."""
     environ = shop_environ(SHOP_DATA=str(shop.settings.data), SHOP_SECRET_KEY="a key of the tests alone")
-    process = start_shop(["images"], environ)
+    process = start_shop(["images", "--private"], environ)
     try:
         yield process
     finally:

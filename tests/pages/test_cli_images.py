@@ -41,18 +41,18 @@ def export(server: PictureServer, tmp_path: Path) -> Path:
 
 
 def test_an_import_says_how_its_pictures_become_light(merchant, export):
-    merchant.types("images")
+    merchant.types("images", "--private")
     assert "2 pictures have no small sizes yet: `shop images` makes them" in merchant.types("import", export).stdout
 
-    merchant.types("images")
+    merchant.types("images", "--private")
     assert "shop images" not in merchant.types("import", export).stdout
 
 
 def test_broken_pictures_are_listed_and_fail_only_a_strict_run(merchant, export, server):
     merchant.types("import", export)
 
-    result = merchant.types("images")
-    strict = merchant.types("images", "--strict")
+    result = merchant.types("images", "--private")
+    strict = merchant.types("images", "--private", "--strict")
 
     broken = ["map", server.url("/map.png"), "its server answers 404 Not Found"]
     assert cells(result) == [broken]
@@ -60,25 +60,25 @@ def test_broken_pictures_are_listed_and_fail_only_a_strict_run(merchant, export,
     assert (strict.exit_code, server.asked.count("/map.png")) == (1, 1)
 
     server.pictures["/map.png"] = picture(40, 40)
-    again = merchant.types("images", "--again", "--strict")
+    again = merchant.types("images", "--private", "--again", "--strict")
     assert (again.exit_code, again.stdout) == (0, "")
     assert "1 made" in again.stderr
 
 
 def test_sizes_that_nothing_needs_any_more_are_removed_when_told(merchant, export):
     merchant.types("import", export)
-    merchant.types("images")
+    merchant.types("images", "--private")
     export.write_text(export.read_text().replace("kettle.png", "map.png"))
     merchant.types("import", export)
 
-    assert "removed" not in merchant.types("images").stderr
-    assert "1 removed" in merchant.types("images", "--prune").stderr
-    assert "0 removed" in merchant.types("images", "--prune").stderr
+    assert "removed" not in merchant.types("images", "--private").stderr
+    assert "1 removed" in merchant.types("images", "--private", "--prune").stderr
+    assert "0 removed" in merchant.types("images", "--private", "--prune").stderr
 
 
 @pytest.mark.sqlite  # where each catalogue has a file of its own
 def test_the_pictures_of_a_catalogue_that_is_served_beside_the_shop(merchant, export):
-    result = merchant.types("images", "--catalogue", export)
+    result = merchant.types("images", "--private", "--catalogue", export)
 
     assert result.exit_code == 1
     assert "Nothing has served goods.csv yet" in result.stderr
@@ -93,7 +93,7 @@ def test_a_person_sees_how_far_it_is(merchant, export, server):
     one_missing = f"{count - 1}/{count}".encode()
     outer, inner = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "shop", "images"],
+        [sys.executable, "-m", "shop", "images", "--private"],
         cwd=PROJECT,
         env=shop_environ(**merchant.environ) | {"COLUMNS": "160", "TERM": "xterm"},
         stdout=inner,
