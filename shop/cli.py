@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -34,10 +35,13 @@ from shop.orders.terms import TermsError, read_terms
 from shop.settings import SettingError, read_settings
 
 INTERRUPTED = 130  # what shells report for a command that Ctrl-C ended
+TERMINATED = 143  # and for one that was told to stop
 
 
 def main() -> None:
     """Run the command and exit."""
+    if os.getpid() == 1:  # in a container: the first process is told only what it has said that it listens to
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         code = shop(prog_name="shop", standalone_mode=False)
         sys.stdout.flush()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from signal import SIGTERM
+
+import pytest
 
 from shop.cookies import KINDS
-from tests.live import PROJECT, shop_environ
+from tests.live import PROJECT, shop_environ, wait_until
 
 DEPLOYMENT = PROJECT / "docs" / "deployment"
 
@@ -45,6 +50,33 @@ def test_the_image_has_all_that_the_shop_needs(tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(image)
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="only Linux has namespaces of processes")
+def test_the_first_process_of_a_container_stops_when_it_is_told(tmp_path):
+    """Also before it serves anything: here it reads a file that somebody still has to write."""
+    export = tmp_path / "goods.csv"
+    os.mkfifo(export)
+    apart = ["unshare", "--pid", "--fork", *(["--map-root-user"] if os.geteuid() else [])]
+    command = [*apart, sys.executable, "-m", "shop", "import", str(export)]
+    environ = shop_environ(SHOP_DATA=str(tmp_path / "data"))
+    with subprocess.Popen(command, cwd=PROJECT, env=environ, stderr=subprocess.PIPE, text=True) as container:
+        try:
+            wait_until(lambda: _is_read(export), 30, "the import to read")
+            (first,) = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
+            os.kill(int(first), SIGTERM)
+            _, said = container.communicate(timeout=30)
+        finally:
+            container.kill()
+
+    assert (container.returncode, said) == (143, "")
+
+
+def _is_read(fifo: Path) -> bool:
+    with suppress(OSError):
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return True
+    return False
 
 
 def test_the_rule_for_a_cdn_names_every_cookie():
