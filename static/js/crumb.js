@@ -93,13 +93,15 @@
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   });
 
-  // The focus stays on what is there again; when its button went with its line or its message, it goes to the cart.
+  // The focus stays on what is there again, or in the same row of a list; when its button went with its line or its
+  // message, it goes to the cart.
   let focused = document.body;
   document.addEventListener("htmx:before:swap", () => { focused = document.activeElement; });
   const refocus = () => {
     if (focused === document.body) return;
+    const row = document.getElementById(focused.closest("li[id]")?.id)?.querySelector("a[href], button");
     const cart = document.querySelector("main #cart, dialog[open] #cart");
-    for (const place of [document.getElementById(focused.id), cart, document.getElementById("main")]) {
+    for (const place of [document.getElementById(focused.id), row, cart, document.getElementById("main")]) {
       if (document.activeElement === document.body) place?.focus({ preventScroll: true });
     }
   };

@@ -72,6 +72,36 @@ def test_the_whole_story_of_the_people(page: Page, visitor: BrowserContext):
     assert visitor.cookies() == []
 
 
+def test_whoever_is_shopping_fits_a_phone_in_any_language(visit: Callable[..., BrowserContext]):
+    page = visit(viewport=PHONE).new_page()
+    register(page, "Ann", "ann@example.org")
+    page.get_by_role("button", name="Shop as Ann").click()
+    expect(page.get_by_text("Shopping now")).to_be_visible()
+
+    for language in ("en", "ru"):
+        page.goto(f"/users?language={language}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == PHONE["width"], language
+
+
+def test_the_focus_stays_in_the_row_that_somebody_is_at(visit: Callable[..., BrowserContext]):
+    page = visit().new_page()
+    for name in ("Bob", "Ann"):
+        register(page, name, f"{name}@example.org")
+        expect(names(page).filter(has_text=name)).to_be_visible()
+    row = page.get_by_role("listitem").filter(has_text="Ann@example.org")
+    focused = row.locator(":focus")
+
+    row.get_by_role("button", name="Delete Ann").press("Enter")
+    expect(page.get_by_role("button", name="Delete", exact=True)).to_be_focused()
+    page.get_by_role("link", name="Keep").press("Enter")
+    expect(focused).to_have_text("Ann")
+
+    for leave in (page.get_by_role("link", name="Cancel"), page.get_by_role("button", name="Save")):
+        row.get_by_role("link", name="Edit Ann").press("Enter")
+        leave.press("Enter")
+        expect(focused).to_have_text("Ann")
+
+
 def test_two_registrations_at_once_in_two_tabs_both_stay(visit: Callable[..., BrowserContext]):
     visitor = visit()
     tabs = visitor.new_page(), visitor.new_page()
